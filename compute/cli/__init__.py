@@ -1,0 +1,1 @@
+"""The `compute` command, one file per subcommand."""

@@ -1,0 +1,24 @@
+"""The settings for commands: an unusable one ends the command with its text and exit code 2."""
+
+import os
+
+import click
+
+from compute.env import Config, SettingsError, load
+
+
+class UnusableSettingsError(click.ClickException):
+    """The command cannot start with the settings given."""
+
+    exit_code = 2
+
+
+def load_config(**overrides: str) -> Config:
+    """Return the settings; `overrides` (by field name) win over the environment."""
+    given = {f"COMPUTE_{name.upper()}": value for name, value in overrides.items()}
+    try:
+        config = load({**os.environ, **given})
+        config.key()
+    except SettingsError as error:
+        raise UnusableSettingsError(str(error)) from None
+    return config

@@ -1,0 +1,275 @@
+"""The settings: the one reader of the environment, typed, refusing names it does not know."""
+
+import os
+import secrets
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    PositiveFloat,
+    PositiveInt,
+    SecretStr,
+    ValidationError,
+    field_validator,
+)
+
+from compute_tasks.sources.policy import SourcePolicy
+
+PREFIX = "COMPUTE_"
+
+
+class SettingsError(Exception):
+    """A COMPUTE_* variable is unknown or holds a value that cannot be used."""
+
+
+def _comma_list(value: Any) -> Any:
+    if isinstance(value, str):
+        return tuple(part.strip() for part in value.split(",") if part.strip())
+    return value
+
+
+class Config(BaseModel):
+    """Every setting, its type, default and meaning; the reference page is made from it."""
+
+    model_config = ConfigDict(frozen=True, validate_default=True, ignored_types=(cached_property,))
+
+    data_dir: Path = Field(
+        Path("data"),
+        description="Folder of everything the service keeps: database, archive, results.",
+    )
+    embedded: bool = Field(
+        True,
+        description="The laptop default: SQLite, a private Redis, a secret key made on first use. "
+        "With false the production checks apply.",
+    )
+    database_url: str = Field(
+        "",
+        description="Database, e.g. `postgres://user:password@host/name`; empty: SQLite in the "
+        "data folder.",
+    )
+    redis_url: str = Field(
+        "",
+        description="Broker, e.g. `redis://host:6379/0`; empty: `compute serve` starts a private "
+        "one.",
+    )
+    secret_key: SecretStr = Field(
+        SecretStr(""),
+        description="Key of signed values; embedded mode makes one in the data folder.",
+    )
+    allowed_hosts: tuple[str, ...] = Field(
+        (), description="Host names the web answers to, comma separated; embedded mode: any."
+    )
+    public_url: str = Field(
+        "",
+        description="Address clients reach the service at, without a path; empty: taken from "
+        "each request.",
+    )
+    trusted_proxy: bool = Field(
+        False, description="Believe X-Forwarded-Proto and X-Forwarded-Host of the proxy in front."
+    )
+    thredds_url: str = Field(
+        "",
+        description="dodsC address of a THREDDS server for the outputs folder; empty: the "
+        "built-in OPeNDAP.",
+    )
+
+    data_roots: tuple[Path, ...] = Field(
+        (),
+        description="Folders local input files may lie in, comma separated; empty: `archive/` in "
+        "the data folder.",
+    )
+    allowed_data_hosts: tuple[str, ...] = Field(
+        (),
+        description="Remote hosts (`name` or `name:port`) that may be read although their "
+        "address is loopback or private, comma separated; `*`: all.",
+    )
+    url_mapping: Path | None = Field(
+        None,
+        description='JSON file `{"mapping": {url part: folder}}` naming archive addresses that are '
+        "local folders here.",
+    )
+    opendap_request_bytes: PositiveInt = Field(
+        100_000_000, description="Bytes asked of an OPeNDAP server in one request, at most."
+    )
+    source_timeout: PositiveFloat = Field(
+        60.0, description="Seconds a remote server may stay silent before a read is tried again."
+    )
+    source_attempts: PositiveInt = Field(4, description="Times a remote read is tried in all.")
+    input_bytes: PositiveInt = Field(
+        10_000_000_000,
+        description="Bytes that may be downloaded for one input that cannot be read in parts.",
+    )
+
+    output_format: Literal["netcdf4", "netcdf3"] = Field(
+        "netcdf4",
+        description="Format of results: `netcdf4` (compressed) or `netcdf3` (NETCDF3_64BIT).",
+    )
+    output_split_bytes: int = Field(
+        0,
+        ge=0,
+        description="Split a result into files of about this size along its longest axis; 0: "
+        "never.",
+    )
+    opendap_response_bytes: PositiveInt = Field(
+        500_000_000,
+        description="Bytes the built-in OPeNDAP gives in one answer, at most.",
+    )
+    container_image: str = Field("", description="Image name recorded in each result's provenance.")
+
+    sync_seconds: PositiveFloat = Field(
+        60.0,
+        description="Seconds a synchronous Execute waits for its result before it answers with "
+        "the status address.",
+    )
+    request_bytes: PositiveInt = Field(
+        3_000_000, description="Bytes of a request body or a referenced input, at most."
+    )
+    lease_seconds: PositiveFloat = Field(
+        30.0, description="Seconds a worker may be silent before its job goes back to the queue."
+    )
+    max_attempts: PositiveInt = Field(
+        3, description="Times a job is started before lost workers fail it."
+    )
+    retention_days: PositiveFloat = Field(
+        7.0, description="Days a finished job and its results are kept."
+    )
+    worker_threads: PositiveInt = Field(
+        default_factory=lambda: os.cpu_count() or 1, description="Threads one job computes with."
+    )
+    web_threads: PositiveInt = Field(16, description="Requests the web process answers at once.")
+    metrics_port: int = Field(
+        8888, ge=0, le=65535, description="Port of a worker's Prometheus metrics; 0: any free one."
+    )
+    metrics_host: str = Field("127.0.0.1", description="Address a worker's metrics listen on.")
+    log_format: Literal["text", "json"] = Field("text", description="Log lines as text or as JSON.")
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
+        "INFO", description="Least level logged."
+    )
+
+    service_title: str = Field("ESGF Compute", description="Title in the capabilities.")
+    service_abstract: str = Field(
+        "Computes on climate data beside the archive and returns NetCDF over HTTP and OPeNDAP.",
+        description="Abstract in the capabilities.",
+    )
+    service_keywords: tuple[str, ...] = Field(
+        ("climate", "CMIP6", "ESGF", "NetCDF"),
+        description="Keywords in the capabilities, comma separated.",
+    )
+    service_languages: tuple[str, ...] = Field(
+        ("en-US",), description="Languages offered, the default first, comma separated."
+    )
+    service_fees: str = Field("none", description="Fees in the capabilities.")
+    service_access_constraints: str = Field(
+        "none", description="Access constraints in the capabilities."
+    )
+    provider_name: str = Field("ESGF Compute", description="Organisation that runs the service.")
+    provider_site: str = Field("https://esgf.llnl.gov", description="Web site of the provider.")
+    contact_name: str = Field("Service operator", description="Person or role to contact.")
+    contact_position: str = Field("Operator", description="Position of the contact.")
+    contact_phone: str = Field("", description="Telephone number of the contact.")
+    contact_email: str = Field("", description="Mail address of the contact.")
+    contact_address: str = Field("", description="Street address of the contact.")
+    contact_city: str = Field("", description="City of the contact.")
+    contact_region: str = Field("", description="Region or state of the contact.")
+    contact_postal_code: str = Field("", description="Postal code of the contact.")
+    contact_country: str = Field("", description="Country of the contact.")
+
+    @field_validator(
+        "allowed_hosts",
+        "data_roots",
+        "allowed_data_hosts",
+        "service_keywords",
+        "service_languages",
+        mode="before",
+    )
+    @classmethod
+    def _split(cls, value: Any) -> Any:
+        return _comma_list(value)
+
+    @field_validator("data_dir", mode="after")
+    @classmethod
+    def _absolute(cls, value: Path) -> Path:
+        return value.expanduser().absolute()
+
+    @property
+    def archive_dir(self) -> Path:
+        """Folder of local input files in the embedded default."""
+        return self.data_dir / "archive"
+
+    @property
+    def outputs_dir(self) -> Path:
+        """Folder of results: `<owner>/<job>/<file>.nc`."""
+        return self.data_dir / "outputs"
+
+    @property
+    def workspace_dir(self) -> Path:
+        """Folder of jobs in progress: `<job>/`."""
+        return self.data_dir / "workspace"
+
+    @property
+    def database(self) -> str:
+        """The database URL with the embedded default filled in."""
+        return self.database_url or f"sqlite:///{self.data_dir / 'compute.sqlite3'}"
+
+    @cached_property
+    def sources(self) -> SourcePolicy:
+        """What the science layer may open and how."""
+        return SourcePolicy(
+            roots=self.data_roots or (self.archive_dir,),
+            allowed_hosts=frozenset(self.allowed_data_hosts),
+            mapping=self.url_mapping,
+            request_bytes=self.opendap_request_bytes,
+            timeout=self.source_timeout,
+            attempts=self.source_attempts,
+            download_bytes=self.input_bytes,
+        )
+
+    def key(self) -> str:
+        """Return the secret key; embedded mode makes one that only its owner can read."""
+        if given := self.secret_key.get_secret_value():
+            return given
+        if not self.embedded:
+            raise SettingsError("COMPUTE_SECRET_KEY must be set when COMPUTE_EMBEDDED is false")
+        path = self.data_dir / "secret_key"
+        self.data_dir.mkdir(parents=True, exist_ok=True)
+        try:
+            descriptor = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
+            with os.fdopen(descriptor, "w") as file:
+                file.write(secrets.token_urlsafe(50))
+        except FileExistsError:
+            pass
+        return path.read_text()
+
+
+def load(environ: dict[str, str] | None = None) -> Config:
+    """Read the settings from the environment.
+
+    Raises SettingsError naming each COMPUTE_* variable that is unknown or unusable, and, outside
+    the embedded mode, each one that production needs.
+    """
+    environ = dict(os.environ) if environ is None else environ
+    given = {
+        name.removeprefix(PREFIX).lower(): value
+        for name, value in environ.items()
+        if name.startswith(PREFIX)
+    }
+    if unknown := sorted(given.keys() - Config.model_fields.keys()):
+        names = ", ".join(PREFIX + name.upper() for name in unknown)
+        raise SettingsError(f"unknown settings: {names}; see docs/reference/settings.md")
+    try:
+        config = Config(**given)  # type: ignore[arg-type]
+    except ValidationError as error:
+        problems = "; ".join(
+            f"{PREFIX}{str(problem['loc'][0]).upper()}: {problem['msg']}"
+            for problem in error.errors()
+        )
+        raise SettingsError(problems) from None
+    if not config.embedded:
+        needed = ("secret_key", "allowed_hosts", "database_url", "redis_url")
+        if missing := [PREFIX + name.upper() for name in needed if not given.get(name)]:
+            raise SettingsError(f"production (COMPUTE_EMBEDDED=false) needs {', '.join(missing)}")
+    return config

@@ -1,0 +1,14 @@
+"""The addresses of the service."""
+
+from django.urls import include, path
+
+from compute_wps import health
+from compute_wps.views import metrics_page
+
+urlpatterns = [
+    path("health", health.health),
+    path("ready", health.ready),
+    path("metrics", metrics_page),
+    path("data/", include("compute_wps.data.urls")),
+    path("", include("compute_wps.urls")),
+]

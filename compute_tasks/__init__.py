@@ -1,0 +1,1 @@
+"""The science: climate data in, xarray and dask, NetCDF out; knows no server."""

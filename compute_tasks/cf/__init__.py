@@ -1,0 +1,1 @@
+"""What the CF conventions say about a dataset: axes, times, units, grids and cell methods."""

@@ -1,0 +1,155 @@
+"""Which axis of a dataset a request means: by its name, or by what it is in the CF conventions.
+
+Names are tried first, then standard names, then roles (`x`, `latitude`, `time`, `z`,
+...). Bounds and grid mappings are no axes.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import cf_xarray  # noqa: F401  registers the `.cf` accessor
+import xarray as xr
+
+from compute_tasks.cf.times import is_time
+from compute_tasks.errors import InvalidInput
+
+
+@dataclass(frozen=True, slots=True)
+class Role:
+    """A kind of axis: the CF keys that mark it, in order of trust, and the names it goes by.
+
+    `words` are what a request may say for it, `names` what files without attributes call it.
+    """
+
+    keys: tuple[str, ...]
+    words: frozenset[str]
+    names: frozenset[str]
+
+
+LONGITUDE = Role(("longitude",), frozenset({"lon", "longitude"}), frozenset({"lon", "longitude"}))
+LATITUDE = Role(("latitude",), frozenset({"lat", "latitude"}), frozenset({"lat", "latitude"}))
+TIME = Role(("T", "time"), frozenset({"t", "time"}), frozenset({"t", "time"}))
+LEVELS = frozenset({"z", "lev", "level", "plev", "height", "depth", "altitude"})
+ROLES = (
+    LONGITUDE,
+    LATITUDE,
+    TIME,
+    Role(("X", "longitude"), frozenset({"x"}), frozenset({"lon", "longitude", "rlon"})),
+    Role(("Y", "latitude"), frozenset({"y"}), frozenset({"lat", "latitude", "rlat"})),
+    Role(("Z", "vertical"), frozenset({"z", "lev", "level", "vertical"}), LEVELS),
+)
+
+
+def data_dimensions(dataset: xr.Dataset) -> tuple[str, ...]:
+    """Return the dimensions of the data variables, in the order they are met."""
+    return tuple(dict.fromkeys(str(d) for v in dataset.data_vars.values() for d in v.dims))
+
+
+def bounds_name(dataset: xr.Dataset, axis: str) -> str | None:
+    """Return the name of the variable holding the cell bounds of `axis`, if there is one."""
+    if axis not in dataset.coords:
+        return None
+    coordinate = dataset[axis]
+    name = coordinate.encoding.get("bounds") or coordinate.attrs.get("bounds")
+    return name if name in dataset.variables else None
+
+
+def axis_names(dataset: xr.Dataset) -> tuple[str, ...]:
+    """Return every name that can be asked for: dimensions of the data, then coordinates."""
+    dims = data_dimensions(dataset)
+    bounds = {bounds_name(dataset, str(c)) for c in dataset.coords}
+    coords = (
+        str(name)
+        for name, coordinate in dataset.coords.items()
+        if name not in bounds
+        and "grid_mapping_name" not in coordinate.attrs
+        and set(coordinate.dims) <= set(dims)
+    )
+    return tuple(dict.fromkeys((*dims, *coords)))
+
+
+def find_axis(dataset: xr.Dataset, name: str, *, locator: str | None = None) -> str:
+    """Return the dimension or coordinate meant by a name, a standard name or a CF role.
+
+    Raises InvalidInput naming the axes there are, or those among which the name does not decide.
+    """
+    wanted = name.strip()
+    for found in _candidates(dataset, wanted):
+        dims = [axis for axis in found if axis in dataset.dims]
+        chosen = dims or found
+        if len(chosen) == 1:
+            return chosen[0]
+        if chosen:
+            among = ", ".join(chosen)
+            raise InvalidInput(f"{name!r} could be any of the axes {among}", locator=locator)
+    raise InvalidInput(_unknown(dataset, wanted), locator=locator)
+
+
+def find_dimension(dataset: xr.Dataset, name: str, *, locator: str | None = None) -> str:
+    """Return the dimension that runs along the axis meant by `name`.
+
+    Raises InvalidInput for an unknown axis and for one that has no dimension of its own.
+    """
+    axis = find_axis(dataset, name, locator=locator)
+    if axis in dataset.dims:
+        return axis
+    dims = dataset[axis].dims
+    if len(dims) == 1:
+        return str(dims[0])
+    if dims:
+        among = " and ".join(map(str, dims))
+        raise InvalidInput(f"{axis!r} varies along {among}; name these instead", locator=locator)
+    raise InvalidInput(f"axis {axis!r} was already reduced to a single value", locator=locator)
+
+
+def is_longitude(dataset: xr.Dataset, axis: str) -> bool:
+    """Say whether `axis` holds geographic longitudes, which repeat every 360 degrees."""
+    return axis in dataset.cf.coordinates.get("longitude", ()) or axis.lower() in LONGITUDE.names
+
+
+def same_role(dataset: xr.Dataset, axis: str, other: xr.Dataset) -> str | None:
+    """Return the axis of `other` that plays the role `axis` has in `dataset`, if just one does."""
+    there = set(data_dimensions(other))
+    for role in ROLES:
+        if axis in _playing(dataset, role):
+            found = [name for name in _playing(other, role) if name in there]
+            if len(found) == 1:
+                return found[0]
+    return None
+
+
+def _candidates(dataset: xr.Dataset, wanted: str) -> Iterator[list[str]]:
+    """Yield groups of axes that fit, the most literal reading first."""
+    offered = axis_names(dataset)
+    yield [axis for axis in offered if axis == wanted]
+    yield [axis for axis in offered if axis.lower() == wanted.lower()]
+    standard_names = dataset.cf.standard_names.get(wanted.lower(), [])
+    yield [axis for axis in offered if axis in standard_names]
+    for role in ROLES:
+        if wanted.lower() in role.words:
+            yield from _by_role(dataset, role)
+
+
+def _by_role(dataset: xr.Dataset, role: Role) -> Iterator[list[str]]:
+    offered = axis_names(dataset)
+    marked = {**dataset.cf.coordinates, **dataset.cf.axes}
+    for key in role.keys:
+        yield [axis for axis in offered if axis in marked.get(key, ())]
+    yield [axis for axis in offered if axis.lower() in role.names]
+    if role is TIME:
+        coordinates = [axis for axis in offered if axis in dataset.coords]
+        yield [axis for axis in coordinates if is_time(dataset[axis].variable)]
+
+
+def _playing(dataset: xr.Dataset, role: Role) -> list[str]:
+    return list(dict.fromkeys(axis for found in _by_role(dataset, role) for axis in found))
+
+
+def _unknown(dataset: xr.Dataset, wanted: str) -> str:
+    text = f"no axis {wanted!r}; the axes are {', '.join(axis_names(dataset)) or 'none'}"
+    words = next((r.words | r.names for r in ROLES if wanted.lower() in r.words), {wanted})
+    for name, variable in dataset.data_vars.items():
+        methods = str(variable.attrs.get("cell_methods", ""))
+        if any(f"{word}:" in methods.split() for word in words):
+            return f"{text} ({name} was already reduced over it: cell_methods {methods!r})"
+    return text

@@ -1,0 +1,1 @@
+"""Cutting a domain out of a dataset: ranges on axes, wrapping longitudes, masks."""

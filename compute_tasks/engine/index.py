@@ -1,0 +1,44 @@
+"""The chunk index of a file: built once, kept in memory and on disk while the file is the same."""
+
+from functools import lru_cache
+from pathlib import Path
+
+from compute_tasks.engine import cache
+from compute_tasks.engine.hdf5 import index_hdf5
+from compute_tasks.engine.layout import DamagedFileError, FileIndex, Identity
+from compute_tasks.engine.netcdf3 import index_netcdf3
+from compute_tasks.sources.classic import MAGIC
+
+REMEMBERED = 256
+"""Indexes kept in memory."""
+
+
+def index_file(path: Path, folder: Path | None = None) -> FileIndex:
+    """Return where the chunks of a local NetCDF file are.
+
+    `folder` is where indexes are kept between processes. Raises OSError if the file cannot be read,
+    DamagedFileError (one of them) if it contradicts itself or changes meanwhile.
+    """
+    return _index(Identity.of(path), folder)
+
+
+@lru_cache(REMEMBERED)
+def _index(identity: Identity, folder: Path | None) -> FileIndex:
+    kept = cache.load(identity, folder) if folder else None
+    if kept:
+        return kept
+    index = _built(identity)
+    if Identity.of(identity.path) != identity:
+        raise DamagedFileError(f"{identity.path.name} was changed while it was read")
+    if folder:
+        cache.save(index, folder)
+    return index
+
+
+def _built(identity: Identity) -> FileIndex:
+    with identity.path.open("rb") as file:
+        classic = file.read(len(MAGIC)) == MAGIC
+    try:
+        return index_netcdf3(identity) if classic else index_hdf5(identity)
+    except DamagedFileError as error:
+        raise DamagedFileError(f"{identity.path.name}: {error}") from error

@@ -1,0 +1,166 @@
+"""Loops over the bytes of one chunk, compiled to run without the interpreter's lock."""
+
+from collections.abc import Callable
+from typing import Any
+
+import numba
+import numpy as np
+
+
+def _kernel(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Compile at the first call; the result is kept on disk wherever there is a place for it."""
+    try:
+        return numba.njit(nogil=True, cache=True)(function)
+    except RuntimeError:
+        return numba.njit(nogil=True)(function)
+
+
+def unshuffle(data: np.ndarray, out: np.ndarray, width: int) -> None:
+    """Put the bytes of elements of 2, 4 or 8 bytes together again; both arrays are of bytes.
+
+    `data` holds the first bytes of all elements, then all second bytes, and so on; bytes that are
+    no whole element stand at the end.
+    """
+    whole = data.size - data.size % width
+    _UNSHUFFLE[width](data[:whole], out[:whole].view(f"u{width}"))
+    out[whole:] = data[whole:]
+
+
+@_kernel
+def _unshuffle2(data: np.ndarray, out: np.ndarray) -> None:
+    count = out.size
+    for i in range(count):
+        out[i] = np.uint16(data[i]) | (np.uint16(data[count + i]) << np.uint16(8))
+
+
+@_kernel
+def _unshuffle4(data: np.ndarray, out: np.ndarray) -> None:
+    count = out.size
+    for i in range(count):
+        out[i] = (
+            np.uint32(data[i])
+            | (np.uint32(data[count + i]) << np.uint32(8))
+            | (np.uint32(data[2 * count + i]) << np.uint32(16))
+            | (np.uint32(data[3 * count + i]) << np.uint32(24))
+        )
+
+
+@_kernel
+def _unshuffle8(data: np.ndarray, out: np.ndarray) -> None:
+    count = out.size
+    for i in range(count):
+        low = (
+            np.uint64(data[i])
+            | (np.uint64(data[count + i]) << np.uint64(8))
+            | (np.uint64(data[2 * count + i]) << np.uint64(16))
+            | (np.uint64(data[3 * count + i]) << np.uint64(24))
+        )
+        high = (
+            np.uint64(data[4 * count + i])
+            | (np.uint64(data[5 * count + i]) << np.uint64(8))
+            | (np.uint64(data[6 * count + i]) << np.uint64(16))
+            | (np.uint64(data[7 * count + i]) << np.uint64(24))
+        )
+        out[i] = low | (high << np.uint64(32))
+
+
+_UNSHUFFLE = {2: _unshuffle2, 4: _unshuffle4, 8: _unshuffle8}
+
+
+@_kernel
+def fletcher32(data: np.ndarray) -> np.uint64:
+    """Return HDF5's Fletcher checksum of the bytes, taken as big-endian words of 16 bits."""
+    first, second = np.uint64(0), np.uint64(0)
+    words = data.size // 2
+    for start in range(0, words, 4096):
+        for i in range(start, min(start + 4096, words)):
+            first += (np.uint64(data[2 * i]) << np.uint64(8)) | np.uint64(data[2 * i + 1])
+            second += first
+        first, second = _fold(first), _fold(second)
+    if data.size % 2:
+        first = _fold(first + (np.uint64(data[data.size - 1]) << np.uint64(8)))
+        second = _fold(second + first)
+    return (second << np.uint64(16)) | first
+
+
+@numba.njit(nogil=True)
+def _fold(total: np.uint64) -> np.uint64:
+    """Return the total in ones' complement of 16 bits: 65535 stands for its multiples but 0."""
+    while total > np.uint64(65535):
+        total = (total & np.uint64(65535)) + (total >> np.uint64(16))
+    return total
+
+
+@_kernel
+def add_sums(
+    values: np.ndarray,
+    targets: np.ndarray,
+    row_weights: np.ndarray,
+    weights: np.ndarray,
+    missing: np.ndarray,
+    total: np.ndarray,
+    weight: np.ndarray,
+) -> None:
+    """Add the rows of values, times their weights, to the rows of `total` that targets name."""
+    absent, other = missing[0], missing[1]
+    for row in range(values.shape[0]):
+        target = targets[row]
+        if target < 0:
+            continue
+        sums, norms = total[target], weight[target]
+        for i in range(values.shape[1]):
+            value = values[row, i]
+            there = (value == value) & (value != absent) & (value != other)
+            share = row_weights[row] * weights[i] if there else 0.0
+            sums[i] += share * value if there else 0.0
+            norms[i] += share
+
+
+@_kernel
+def add_extremes(
+    values: np.ndarray,
+    targets: np.ndarray,
+    missing: np.ndarray,
+    lowest: bool,
+    best: np.ndarray,
+) -> None:
+    """Keep the lowest or highest of each column in the rows of `best` that targets name."""
+    absent, other = missing[0], missing[1]
+    for row in range(values.shape[0]):
+        target = targets[row]
+        if target < 0:
+            continue
+        found = best[target]
+        for i in range(values.shape[1]):
+            value, old = values[row, i], found[i]
+            there = (value == value) & (value != absent) & (value != other)
+            better = (old != old) | ((value < old) if lowest else (value > old))
+            found[i] = value if there & better else old
+
+
+@_kernel
+def add_moments(
+    values: np.ndarray,
+    targets: np.ndarray,
+    missing: np.ndarray,
+    count: np.ndarray,
+    shift: np.ndarray,
+    first: np.ndarray,
+    second: np.ndarray,
+) -> None:
+    """Add distances, and their squares, from the first value that each cell has seen."""
+    absent, other = missing[0], missing[1]
+    for row in range(values.shape[0]):
+        target = targets[row]
+        if target < 0:
+            continue
+        counts, shifts, ones, squares = count[target], shift[target], first[target], second[target]
+        for i in range(values.shape[1]):
+            value = values[row, i]
+            there = (value == value) & (value != absent) & (value != other)
+            base = shifts[i] if counts[i] > 0 else (np.float64(value) if there else 0.0)
+            distance = np.float64(value) - base if there else 0.0
+            shifts[i] = base
+            ones[i] += distance
+            squares[i] += distance * distance
+            counts[i] += 1.0 if there else 0.0

@@ -1,0 +1,1 @@
+"""What processes are built from: parameters, conditions, statistics, groups, concatenation."""

@@ -1,0 +1,113 @@
+"""Statistics over axes: what each one computes and what it does to units and attributes."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import xarray as xr
+
+from compute_tasks.cf import attributes, cell_methods, units
+from compute_tasks.cf.axes import data_dimensions, find_dimension
+from compute_tasks.errors import InvalidInput
+from compute_tasks.operators.grouping import Grouped
+
+Compute = Callable[[xr.DataArray, Sequence[str]], xr.DataArray]
+
+
+@dataclass(frozen=True, slots=True)
+class Statistic:
+    """One way to reduce axes.
+
+    `method` is its name in cell_methods, or None where CF has none; `exponent` is the power of the
+    units of the result, 0 for a pure number.
+    """
+
+    compute: Compute
+    method: str | None
+    exponent: int = 1
+
+
+def _double(data: xr.DataArray) -> xr.DataArray:
+    return data.astype(np.float64)
+
+
+def _count(data: xr.DataArray, dims: Sequence[str]) -> xr.DataArray:
+    cells = int(np.prod([data.sizes[d] for d in dims]))
+    kind = np.int32 if cells <= np.iinfo(np.int32).max else np.int64
+    return data.notnull().sum(dims, dtype=kind)
+
+
+STATISTICS = {
+    "mean": Statistic(lambda data, dims: _double(data).mean(dims, skipna=True), "mean"),
+    "max": Statistic(lambda data, dims: data.max(dims, skipna=True), "maximum"),
+    "min": Statistic(lambda data, dims: data.min(dims, skipna=True), "minimum"),
+    "sum": Statistic(lambda data, dims: _double(data).sum(dims, skipna=True, min_count=1), "sum"),
+    "std": Statistic(
+        lambda data, dims: _double(data).std(dims, skipna=True, ddof=0), "standard_deviation"
+    ),
+    "var": Statistic(
+        lambda data, dims: _double(data).var(dims, skipna=True, ddof=0), "variance", exponent=2
+    ),
+    "count": Statistic(_count, None, exponent=0),
+}
+
+
+def reduce(data: xr.Dataset | Grouped, name: str, axes: Sequence[str] = ()) -> xr.Dataset:
+    """Return the named statistic of every variable over `axes`, over all of its axes if none.
+
+    Missing values are left out; where all are missing so is the result (counts are 0). Of grouped
+    data the binned axes are reduced as well, and only they if `axes` is empty. Raises InvalidInput
+    with locator `axes` for an unknown axis.
+    """
+    statistic = STATISTICS[name]
+    if isinstance(data, Grouped):
+        over = _dimensions(data.dataset, axes)
+        return data.reduce(lambda part, dims: _reduce(part, statistic, dims), over)
+    return _reduce(data, statistic, _dimensions(data, axes) or data_dimensions(data))
+
+
+def check_numeric(dataset: xr.Dataset) -> None:
+    """Raise InvalidInput if a data variable holds no numbers."""
+    for name, variable in dataset.data_vars.items():
+        if variable.dtype.kind not in "iufb":
+            raise InvalidInput(f"variable {name!r} holds no numbers", locator="variable")
+
+
+def _dimensions(dataset: xr.Dataset, axes: Sequence[str]) -> tuple[str, ...]:
+    found = (find_dimension(dataset, axis, locator="axes") for axis in axes)
+    return tuple(dict.fromkeys(found))
+
+
+def _reduce(dataset: xr.Dataset, statistic: Statistic, dims: Sequence[str]) -> xr.Dataset:
+    check_numeric(dataset)
+    if stranger := [d for d in dims if d not in data_dimensions(dataset)]:
+        raise InvalidInput(f"no variable has the axis {stranger[0]!r}", locator="axes")
+    reduced = {
+        name: _of_variable(dataset, variable, statistic, dims).variable
+        for name, variable in dataset.data_vars.items()
+    }
+    kept = {n: c for n, c in dataset.coords.items() if not set(c.dims) & set(dims)}
+    return xr.Dataset(reduced, attrs=dataset.attrs).assign_coords(kept)
+
+
+def _of_variable(
+    dataset: xr.Dataset, data: xr.DataArray, statistic: Statistic, dims: Sequence[str]
+) -> xr.DataArray:
+    own = [d for d in dims if d in data.dims]
+    if not own and statistic.method:
+        return data
+    result = statistic.compute(data, own)
+    if statistic.method is None:
+        long_name = f"number of values of {data.attrs.get('long_name', data.name)}"
+        result.attrs = attributes.renewed(data.attrs, long_name, "1")
+        result.attrs.pop("cell_measures", None)
+        return result
+    result.attrs = attributes.computed(data.attrs)
+    labels = [cell_methods.axis_label(dataset, d) for d in own]
+    if set(labels) - {"time"}:
+        result.attrs.pop("cell_measures", None)
+    given = data.attrs.get("cell_methods")
+    result.attrs["cell_methods"] = cell_methods.appended(given, labels, statistic.method)
+    if statistic.exponent != 1 and "units" in data.attrs:
+        result.attrs["units"] = units.power(data.attrs["units"], statistic.exponent)
+    return result

@@ -1,0 +1,1 @@
+"""Results as CF NetCDF files: names, encoding, provenance, splitting."""

@@ -1,0 +1,65 @@
+"""Making a computed dataset fit to be written as CF: fill values, time units, types, references.
+
+What a source's file said about packing, chunks and fill values no longer holds for a result, so all
+of it is dropped but the units and calendar of times.
+"""
+
+from collections.abc import Hashable
+from typing import Any
+
+import numpy as np
+import xarray as xr
+from xarray.conventions import cf_encoder
+
+from compute_tasks.cf.times import is_time
+from compute_tasks.outputs.references import REFERENCES, auxiliary, references, settle
+
+FILL = 1e20
+TIME_UNITS = "days since 1850-01-01"
+STALE = (
+    "_FillValue",
+    "missing_value",
+    "scale_factor",
+    "add_offset",
+    "valid_min",
+    "valid_max",
+    "valid_range",
+    "actual_range",
+    "_Unsigned",
+    "coordinates",
+    "geometry",
+    *REFERENCES,
+)
+
+
+def encode(dataset: xr.Dataset) -> tuple[dict[Hashable, xr.Variable], dict[str, Any]]:
+    """Return variables as they are stored (times as numbers, missing as fill) and attributes.
+
+    Coordinates must be in memory; data variables stay lazy. Float data get one `_FillValue` of
+    their type, coordinates none.
+    """
+    dataset = settle(dataset)
+    plain = {name: _plain(variable) for name, variable in dataset.variables.items()}
+    for name, variable in plain.items():
+        variable.attrs.update(references(dataset, name))
+    for name in dataset.data_vars:
+        if plain[name].dtype.kind == "f":
+            plain[name].encoding["_FillValue"] = plain[name].dtype.type(FILL)
+        if names := auxiliary(dataset, name):
+            plain[name].attrs["coordinates"] = " ".join(names)
+    attributes = {k: v for k, v in dataset.attrs.items() if k != "external_variables"}
+    return cf_encoder(plain, attributes)
+
+
+def _plain(variable: xr.Variable) -> xr.Variable:
+    """Return the variable with only those attributes and encodings that hold for a result."""
+    data = variable.data
+    if data.dtype == np.float16:
+        data = data.astype(np.float32)
+    attrs = {k: v for k, v in variable.attrs.items() if k not in STALE}
+    encoding: dict[str, Any] = {"_FillValue": None} if data.dtype.kind == "f" else {}
+    if is_time(variable):
+        attrs = {k: v for k, v in attrs.items() if k not in ("units", "calendar")}
+        encoding = {"_FillValue": None, "dtype": np.dtype(np.float64)}
+        encoding["units"] = variable.encoding.get("units", TIME_UNITS)
+    return xr.Variable(variable.dims, data, attrs, encoding)

@@ -1,0 +1,26 @@
+"""What may be opened and how hard to try: plain values, given by whoever runs the science."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True, slots=True)
+class SourcePolicy:
+    """Limits and places of input data.
+
+    `roots` are the folders local files may lie in. `allowed_hosts` are hosts (`name`, `name:port`,
+    or `*` for all) that may be read although their address is loopback or private; public
+    addresses always may. `mapping` is a JSON file of archive addresses that are local folders.
+    `timeout` is in seconds of silence, `backoff` the seconds before a failed read is tried again
+    (doubled each time, with jitter), `request_bytes` bounds one OPeNDAP request, `download_bytes`
+    one file that cannot be read in parts.
+    """
+
+    roots: tuple[Path, ...] = ()
+    allowed_hosts: frozenset[str] = frozenset()
+    mapping: Path | None = None
+    request_bytes: int = 100_000_000
+    timeout: float = 60.0
+    attempts: int = 4
+    backoff: float = 0.5
+    download_bytes: int = 10_000_000_000

@@ -1,0 +1,1 @@
+"""REST: jobs, their states and outputs, and the processes on offer."""

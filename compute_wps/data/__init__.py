@@ -1,0 +1,1 @@
+"""What a finished job offers: file download, OPeNDAP and a catalog."""

@@ -1,0 +1,62 @@
+"""Getting job ids to the workers, with the outbox as memory and the broker as messenger."""
+
+from datetime import timedelta
+from functools import cache
+from uuid import UUID
+
+import structlog
+from celery import Celery
+from django.conf import settings
+from django.db.models import F
+from django.utils import timezone
+from django.utils.module_loading import import_string
+from kombu.exceptions import OperationalError
+
+from compute_wps.models import Job, Outbox
+
+RUN_JOB = "compute_wps.tasks.run_job"
+RESEND = timedelta(minutes=1)
+LONGEST_RESEND = timedelta(hours=1)
+
+logger = structlog.get_logger(__name__)
+
+
+@cache
+def app() -> Celery:
+    """Return the Celery application named in the settings."""
+    return import_string(settings.CELERY_APP)
+
+
+def post(job: Job) -> None:
+    """Note that the job's id must reach its queue; call it in the transaction that makes it so."""
+    now = timezone.now()
+    Outbox.objects.update_or_create(job=job, defaults={"created": now, "due": now, "sends": 0})
+
+
+def deliver(job_id: UUID) -> bool:
+    """Send the id of one job and return whether the broker took it.
+
+    A message may get lost behind the broker, so the entry falls due again, each time later.
+    """
+    entry = Outbox.objects.select_related("job").filter(job_id=job_id).first()
+    if entry is None:
+        return False
+    try:
+        app().send_task(RUN_JOB, (str(job_id),), queue=entry.job.queue, retry=False)
+    except OperationalError as error:
+        logger.warning("job not sent", job=str(job_id), reason=str(error))
+        return False
+    pause = min(RESEND * 2 ** min(entry.sends, 10), LONGEST_RESEND)
+    Outbox.objects.filter(pk=entry.pk).update(due=timezone.now() + pause, sends=F("sends") + 1)
+    return True
+
+
+def sweep() -> int:
+    """Send every id that is due and return how many went; stop at the first the broker refuses."""
+    due = Outbox.objects.filter(due__lte=timezone.now()).order_by("due")
+    sent = 0
+    for job_id in due.values_list("job_id", flat=True):
+        if not deliver(job_id):
+            break
+        sent += 1
+    return sent

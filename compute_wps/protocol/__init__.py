@@ -1,0 +1,1 @@
+"""WPS 1.0.0 as values: requests in, documents out; no Django."""

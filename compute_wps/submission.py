@@ -1,0 +1,33 @@
+"""From an Execute to an accepted job; what can be refused is refused before there is one."""
+
+from compute_tasks import document, plan
+from compute_wps import catalog, jobs
+from compute_wps.models import Job
+from compute_wps.protocol import xml
+from compute_wps.protocol.check import check
+from compute_wps.protocol.requests import Execute
+from compute_wps.reference import fetched
+
+
+def submit(execute: Execute, *, base_url: str, request_id: str = "") -> Job:
+    """Check the request, fetch its references and accept the job.
+
+    Raises ProtocolError or TaskError naming what is wrong; then nothing is kept.
+    """
+    process = catalog.find(execute.identifier)
+    execute = fetched(check(execute, process))
+    ours = catalog.is_ours(execute.identifier)
+    if ours:
+        plan.build(document.parse(execute.identifier, **texts(execute)))
+    return jobs.accept(
+        identifier=execute.identifier,
+        document=xml.execute_document(execute),
+        queue=jobs.INGRESS if ours else jobs.DEFAULT,
+        base_url=base_url,
+        request_id=request_id,
+    )
+
+
+def texts(execute: Execute) -> dict[str, str]:
+    """Return the JSON texts of a workflow by input."""
+    return {given.identifier: given.data or "" for given in execute.inputs}

@@ -1,0 +1,53 @@
+"""An archive, requests on it, and a worker in the test's own process."""
+
+# ruff: noqa: PLC0415 - pytest reads this file before Django is set up
+
+from pathlib import Path
+
+import pytest
+from django.conf import settings
+
+from compute_tasks.tests.data import tas_files
+from compute_wps.tests.workflows import Workflow
+
+
+@pytest.fixture(scope="session")
+def source() -> Path:
+    """A file of two years of monthly tas in the archive."""
+    (path,) = tas_files(settings.COMPUTE.archive_dir, [(2000, 2001)])
+    return path
+
+
+@pytest.fixture
+def workflow(source) -> Workflow:
+    return Workflow(str(source))
+
+
+@pytest.fixture
+def accept(workflow):
+    """Accept a job as the view does, once it is checked."""
+    from compute_wps import jobs
+
+    def accept(form=None, **changed: str):
+        return jobs.accept(
+            identifier=workflow.identifier,
+            document=workflow.document(form, **changed),
+            queue=jobs.INGRESS,
+            base_url="http://testserver",
+        )
+
+    return accept
+
+
+@pytest.fixture
+def job(transactional_db, accept):
+    """An accepted job; its message has left this process and reached nobody."""
+    return accept()
+
+
+@pytest.fixture
+def worker(transactional_db, monkeypatch):
+    """A worker that runs each job as soon as it is sent."""
+    from compute_wps import delivery, tasks
+
+    monkeypatch.setattr(delivery, "deliver", lambda job_id: tasks.run_job(str(job_id)))

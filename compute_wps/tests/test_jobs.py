@@ -1,0 +1,223 @@
+"""The life of a job on the database, as several workers and clients push it."""
+
+import threading
+from datetime import timedelta
+
+import pytest
+from django.db import connection
+from django.utils import timezone
+
+from compute_wps import jobs
+from compute_wps.models import Job, Message, Outbox, Output, State, Status
+
+pytestmark = pytest.mark.database
+
+
+@pytest.fixture
+def claimed(job):
+    return jobs.claim(job.id, "w1")
+
+
+def lose(job: Job) -> None:
+    """Let the lease of a job run out."""
+    Job.objects.filter(pk=job.pk).update(lease_expires=timezone.now() - timedelta(seconds=1))
+
+
+def key(job: Job) -> tuple:
+    return job.id, job.worker, job.attempt
+
+
+def failure(job: Job) -> bool:
+    return jobs.fail(*key(job), code="NoApplicableCode", locator=None, text="no")
+
+
+def test_an_accepted_job_waits_with_its_message_and_outbox(job):
+    assert (job.status, job.percent, job.attempt) == (State.ACCEPTED, 0, 0)
+    assert Outbox.objects.get().job == job
+    assert Message.objects.get().status.status == State.ACCEPTED
+
+
+def test_a_claimed_job_is_its_workers(claimed):
+    assert (claimed.status, claimed.worker, claimed.attempt) == (State.STARTED, "w1", 1)
+    assert claimed.lease_expires > timezone.now()
+    assert not Outbox.objects.exists()
+
+
+def test_a_second_delivery_finds_nothing_to_claim(claimed):
+    assert jobs.claim(claimed.id, "w2") is None
+    assert jobs.claim(claimed.id, "w1") is None
+    claimed.refresh_from_db()
+    assert (claimed.worker, claimed.attempt) == ("w1", 1)
+
+
+def test_of_many_workers_one_claims(job):
+    workers = 8
+    gate = threading.Barrier(workers)
+    won = []
+
+    def claim(name: str) -> None:
+        gate.wait()
+        if jobs.claim(job.id, name):
+            won.append(name)
+        connection.close()
+
+    threads = [threading.Thread(target=claim, args=(f"w{n}",)) for n in range(workers)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    job.refresh_from_db()
+    assert won == [job.worker]
+    assert job.attempt == 1
+
+
+def test_a_heartbeat_extends_the_lease_of_its_holder_only(claimed):
+    assert jobs.heartbeat(*key(claimed))
+    before = claimed.lease_expires
+    claimed.refresh_from_db()
+    assert claimed.lease_expires > before
+    assert not jobs.heartbeat(claimed.id, "w2", 1)
+    assert not jobs.heartbeat(claimed.id, "w1", 2)
+
+
+def test_percent_never_falls(claimed):
+    for percent, message in ((40, "reading"), (20, "slower"), (60, "writing")):
+        assert jobs.report(*key(claimed), percent, message)
+    said = Message.objects.filter(status__status=State.STARTED).values_list("percent", "message")
+    assert list(said) == [(0, "started"), (40, "reading"), (40, "slower"), (60, "writing")]
+
+
+def test_what_is_not_new_is_not_said_again(claimed):
+    assert jobs.report(*key(claimed), 40, "reading")
+    assert not jobs.report(*key(claimed), 40, "reading")
+    assert Message.objects.filter(message="reading").count() == 1
+
+
+def test_another_workers_report_changes_nothing(claimed):
+    assert not jobs.report(claimed.id, "w2", 1, 50, "mine")
+    claimed.refresh_from_db()
+    assert claimed.percent == 0
+
+
+def test_success_keeps_the_outputs(claimed):
+    output = Output(identifier="output", kind=Output.Kind.FILE, path="a/b.nc", size=10)
+    assert jobs.succeed(*key(claimed), [output])
+    claimed.refresh_from_db()
+    assert (claimed.status, claimed.percent) == (State.SUCCEEDED, 100)
+    assert claimed.outputs.get().size == 10
+    assert claimed.expires > timezone.now()
+
+
+def test_failure_keeps_what_to_tell_even_what_a_database_cannot_hold(claimed):
+    assert jobs.fail(
+        *key(claimed), code="InvalidParameterValue", locator="domain", text="no\0 \ud800 lat"
+    )
+    claimed.refresh_from_db()
+    assert claimed.status == State.FAILED
+    assert (claimed.error_code, claimed.error_locator) == ("InvalidParameterValue", "domain")
+    assert claimed.error_text == "no ? lat"
+
+
+@pytest.mark.parametrize("close", [lambda job: jobs.succeed(*key(job), []), failure])
+def test_an_ended_job_does_not_end_again(claimed, close):
+    assert close(claimed)
+    assert not jobs.succeed(*key(claimed), [])
+    assert not failure(claimed)
+    assert not jobs.release(*key(claimed))
+    assert jobs.claim(claimed.id, "w2") is None
+
+
+def test_a_lost_worker_cannot_close_the_next_attempt(claimed):
+    lose(claimed)
+    assert jobs.reap() == 1
+    again = jobs.claim(claimed.id, "w2")
+    assert again.attempt == 2
+    assert not jobs.heartbeat(*key(claimed))
+    assert not jobs.succeed(*key(claimed), [Output(identifier="output")])
+    assert not failure(claimed)
+    assert not Output.objects.exists()
+    assert jobs.succeed(*key(again), [])
+
+
+def test_a_lost_job_waits_again_and_says_so(claimed):
+    jobs.report(*key(claimed), 30, "reading")
+    lose(claimed)
+    jobs.reap()
+    claimed.refresh_from_db()
+    assert (claimed.status, claimed.worker, claimed.attempt) == (State.ACCEPTED, "", 1)
+    assert "lost in attempt 1" in claimed.message
+    assert Outbox.objects.get().job == claimed
+    assert Status.objects.filter(status=State.ACCEPTED).count() == 1
+
+
+def test_reaping_twice_changes_nothing(claimed):
+    lose(claimed)
+    assert jobs.reap() == 1
+    assert jobs.reap() == 0
+    assert Outbox.objects.count() == 1
+
+
+def test_a_living_worker_is_not_reaped(claimed):
+    assert jobs.reap() == 0
+
+
+def test_too_many_lost_workers_fail_the_job(job, settings):
+    for attempt in range(settings.COMPUTE.max_attempts):
+        lose(jobs.claim(job.id, f"w{attempt}"))
+        jobs.reap()
+    job.refresh_from_db()
+    assert job.status == State.FAILED
+    assert "3 workers were lost" in job.error_text
+    assert not Outbox.objects.exists()
+
+
+def test_a_released_job_waits_for_another_worker(claimed):
+    assert jobs.release(*key(claimed))
+    assert not jobs.heartbeat(*key(claimed))
+    assert jobs.claim(claimed.id, "w2").attempt == 2
+
+
+def test_a_waiting_job_is_dismissed(job):
+    assert jobs.dismiss(job.id)
+    assert jobs.claim(job.id, "w1") is None
+    assert not Outbox.objects.exists()
+    assert not jobs.dismiss(job.id)
+
+
+def test_a_running_job_is_dismissed_under_its_worker(claimed):
+    assert jobs.dismiss(claimed.id)
+    assert not jobs.holds(*key(claimed))
+    assert not jobs.succeed(*key(claimed), [])
+    claimed.refresh_from_db()
+    assert claimed.status == State.DISMISSED
+
+
+def test_a_finished_job_is_dismissed_with_its_outputs(claimed):
+    jobs.succeed(*key(claimed), [Output(identifier="output", kind=Output.Kind.FILE)])
+    assert jobs.dismiss(claimed.id)
+    assert not Output.objects.exists()
+
+
+def test_files_fall_due_after_the_retention(claimed):
+    jobs.succeed(*key(claimed), [Output(identifier="output", kind=Output.Kind.FILE)])
+    assert not jobs.purgeable()
+    assert not jobs.purged(claimed.id)
+    Job.objects.update(expires=timezone.now())
+    assert [job.id for job in jobs.purgeable()] == [claimed.id]
+    assert jobs.purged(claimed.id)
+    assert not jobs.purged(claimed.id)
+    assert not jobs.purgeable()
+    assert not Output.objects.exists()
+
+
+def test_the_files_of_a_dismissed_job_are_due_at_once(job):
+    jobs.dismiss(job.id)
+    assert [due.id for due in jobs.purgeable()] == [job.id]
+
+
+def test_each_change_is_one_line_with_its_ids(job, caplog):
+    with caplog.at_level("INFO", logger="compute_wps.jobs"):
+        jobs.claim(job.id, "w1")
+    (line,) = caplog.records
+    assert line.msg["event"] == "job started"
+    assert (line.msg["job"], line.msg["worker"]) == (str(job.id), "w1")
