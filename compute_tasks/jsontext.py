@@ -38,6 +38,8 @@ class Item:
     def text(self, key: str) -> str:
         """Return a text that must be there and must not be empty."""
         value = self.optional(key)
+        if value is None and key in self.values:
+            self.refuse(f"{key!r} is empty; it must be a text")
         if value is None:
             self.refuse(f"has no {key!r}; it has {', '.join(self.values) or 'no keys'}")
         return value

@@ -4,6 +4,9 @@ Domains: an operation's domain is applied to each of its inputs before the proce
 process that combines inputs, to its result. The domain of a `CDAT.workflow` is the default of the
 operations that read variables and name none; of their inputs it is applied to the variables without
 a domain of their own, and to a combined result when none of its variables has one.
+
+Gridders: each input is regridded after the domain, when that is applied to inputs, and before the
+process.
 """
 
 from collections.abc import Iterable, Mapping
@@ -12,11 +15,12 @@ from graphlib import CycleError, TopologicalSorter
 from typing import Any
 
 import compute_tasks.processes  # noqa: F401  registers what is on offer
-from compute_tasks.checks import check_arity, check_gridder, label, listed, parse_arguments, refused
+from compute_tasks.checks import check_arity, label, listed, parse_arguments, refused
 from compute_tasks.errors import InvalidInput, MissingInput, UnknownProcess
 from compute_tasks.jsontext import shown
-from compute_tasks.model import Domain, Operation, Variable, Workflow
+from compute_tasks.model import Domain, Gridder, Operation, Variable, Workflow
 from compute_tasks.registry import Catalog, Process, catalog
+from compute_tasks.regrid import requests
 
 WORKFLOW = "CDAT.workflow"
 
@@ -26,7 +30,8 @@ class Step:
     """One operation, ready to run.
 
     `inputs` name sources or earlier steps, `arguments` are parsed. `domain` is applied to the
-    inputs in `selected` before the process or, when the process combines, to its result.
+    inputs in `selected` before the process or, when the process combines, to its result. `gridder`
+    regrids the inputs in `regridded`, after their domain and before the process.
     """
 
     name: str
@@ -35,6 +40,13 @@ class Step:
     arguments: Mapping[str, Any] = field(default_factory=dict)
     domain: Domain | None = None
     selected: frozenset[str] = frozenset()
+    gridder: Gridder | None = None
+    regridded: frozenset[str] = frozenset()
+
+    @property
+    def reads(self) -> tuple[str, ...]:
+        """The inputs and what may be a variable whose grid is the target."""
+        return (*self.inputs, self.gridder.grid) if self.gridder else self.inputs
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +71,7 @@ class Plan:
 
     def sources_of(self, name: str) -> tuple[Variable, ...]:
         """Return the variables one step's result is computed from, in the order of the request."""
-        read = {i for step in self.ancestry(name) for i in step.inputs}
+        read = {i for step in self.ancestry(name) for i in step.reads}
         return tuple(v for v in self.sources.values() if v.name in read)
 
 
@@ -83,7 +95,7 @@ def build(workflow: Workflow, catalog: Catalog = catalog) -> Plan:
     }
     _check_groups(steps)
     outputs = _outputs(root, steps, operations)
-    used = {name for step in steps.values() for name in step.inputs}
+    used = {name for step in steps.values() for name in step.reads}
     return Plan(
         identifier=workflow.identifier,
         steps=tuple(steps.values()),
@@ -132,7 +144,8 @@ def _check_root(root: Operation, workflow: Workflow) -> None:
             raise refused(
                 root, f"input {shown(name)} is unknown; known operations are {listed(others)}"
             )
-    check_gridder(root)
+    if root.gridder:
+        requests.checked(root.gridder, root, workflow)
     if root.domain is not None:
         _domain(root.domain, label(root), workflow)
 
@@ -194,17 +207,34 @@ def _step(
     operation: Operation, root: Operation | None, workflow: Workflow, catalog: Catalog
 ) -> Step:
     process = _process(operation, catalog)
-    check_gridder(operation)
     check_arity(operation, process)
     arguments = parse_arguments(operation, process)
-    selected = frozenset(operation.inputs)
-    domain = operation.domain
-    if domain is None and root and root.domain:
-        domain, selected = root.domain, _defaulted(operation, process, workflow)
-    if domain is None or not selected:
-        return Step(operation.name, process, operation.inputs, arguments)
-    found = _domain(domain, label(operation), workflow)
-    return Step(operation.name, process, operation.inputs, arguments, found, selected)
+    gridder, regridded = requests.gridding(operation, arguments, root, workflow)
+    if process.identifier == requests.REGRID:
+        arguments = {n: v for n, v in arguments.items() if n not in requests.PARAMETERS}
+    domain, selected = _selection(operation, process, root, workflow)
+    return Step(
+        name=operation.name,
+        process=process,
+        inputs=operation.inputs,
+        arguments=arguments,
+        domain=domain,
+        selected=selected,
+        gridder=gridder,
+        regridded=regridded,
+    )
+
+
+def _selection(
+    operation: Operation, process: Process, root: Operation | None, workflow: Workflow
+) -> tuple[Domain | None, frozenset[str]]:
+    """Return the domain of a step and the inputs it is meant for."""
+    name, selected = operation.domain, frozenset(operation.inputs)
+    if name is None and root and root.domain:
+        name, selected = root.domain, _defaulted(operation, process, workflow)
+    if name is None or not selected:
+        return None, frozenset()
+    return _domain(name, label(operation), workflow), selected
 
 
 def _defaulted(operation: Operation, process: Process, workflow: Workflow) -> frozenset[str]:
@@ -239,6 +269,8 @@ def _check_groups(steps: Mapping[str, Step]) -> None:
                 text = f"cannot take the groups of {name}; reduce them first, e.g. with CDAT.mean"
             elif name in step.selected:
                 text = f"cannot apply its domain to groups; give the domain to {name}"
+            elif name in step.regridded:
+                text = f"cannot regrid groups; give the gridder to {name}"
             else:
                 continue
             raise InvalidInput(

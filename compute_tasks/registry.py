@@ -5,7 +5,7 @@ takes and which parameters; descriptions, checks, documentation and help are mad
 """
 
 import inspect
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -29,13 +29,18 @@ class Parameter:
     choices: tuple[str, ...] = ()
 
 
+def _accept(count: int, arguments: Mapping[str, Any]) -> None:
+    """Accept any arguments with any number of inputs."""
+
+
 @dataclass(frozen=True, slots=True)
 class Process:
     """One offered process.
 
     `minimum` and `maximum` bound the number of inputs (`maximum` None: no bound). `combines` marks
     a process whose operation domain applies to its result, not to each input. `accepts_groups` and
-    `returns_groups` say whether it consumes or produces grouped data.
+    `returns_groups` say whether it consumes or produces grouped data. `check` gets the number of
+    inputs and the parsed arguments and raises TaskError if they do not go together.
     """
 
     identifier: str
@@ -49,6 +54,7 @@ class Process:
     combines: bool = False
     accepts_groups: bool = False
     returns_groups: bool = False
+    check: Callable[[int, Mapping[str, Any]], None] = _accept
 
     def parameter(self, name: str) -> Parameter | None:
         """Return the declared parameter of that name, or None."""

@@ -27,6 +27,8 @@ from compute_tasks.outputs.netcdf import Format
 from compute_tasks.outputs.provenance import CONVENTIONS, history, now, origins
 from compute_tasks.plan import Plan, Step
 from compute_tasks.progress import Progress
+from compute_tasks.regrid.apply import regrid
+from compute_tasks.regrid.resolve import inside, target
 from compute_tasks.sources import open_source
 from compute_tasks.sources.policy import SourcePolicy
 
@@ -158,11 +160,13 @@ def _compute(
     results: dict[str, Any] = dict(sources)
     for step in plan.steps:
         progress.check()
-        results[step.name] = _run_step(step, results, opener, reading)
+        results[step.name] = _run_step(step, plan, results, opener, reading)
     return results
 
 
-def _run_step(step: Step, results: Mapping[str, Any], opener: _Opener, reading: Reading) -> Any:
+def _run_step(
+    step: Step, plan: Plan, results: Mapping[str, Any], opener: _Opener, reading: Reading
+) -> Any:
     """Return the result of one step; errors say which step it is."""
     given = {name: results[name] for name in step.inputs}
     inputs = dict(given)
@@ -170,7 +174,8 @@ def _run_step(step: Step, results: Mapping[str, Any], opener: _Opener, reading: 
         if step.domain and not step.process.combines:
             method = step.arguments.get("method")
             inputs |= {n: _selected(inputs[n], step.domain, opener, method) for n in step.selected}
-        result: Any = apply(step.process, [inputs[name] for name in step.inputs], step.arguments)
+        gridded = inputs | _regridded(step, plan, inputs, results)
+        result: Any = apply(step.process, [gridded[name] for name in step.inputs], step.arguments)
         if step.domain and step.process.combines:
             whole, result = result, _selected(result, step.domain, opener)
             reading.step(step.name, dict.fromkeys(given, shares({"": result}, {"": whole})[""]))
@@ -179,6 +184,20 @@ def _run_step(step: Step, results: Mapping[str, Any], opener: _Opener, reading: 
     except TaskError as error:
         raise type(error)(f"{_label(step)}: {error.message}", locator=error.locator) from error
     return result
+
+
+def _regridded(
+    step: Step, plan: Plan, inputs: Mapping[str, Any], results: Mapping[str, Any]
+) -> dict[str, xr.Dataset]:
+    """Return the inputs the step's gridder is for on its grid, inside their domain."""
+    if not step.gridder:
+        return {}
+    grid = target(step.gridder.grid, plan.domains, results)
+    gridded = {n: regrid(inputs[n], grid, step.gridder.method) for n in step.regridded}
+    if not step.domain or step.process.combines:
+        return gridded
+    domain = step.domain
+    return {n: inside(d, domain) if n in step.selected else d for n, d in gridded.items()}
 
 
 def _selected(

@@ -6,6 +6,7 @@ from django.conf import settings
 from django.http import FileResponse, HttpResponse, HttpResponseBase, HttpResponseRedirect
 
 from compute_wps import catalog, documents
+from compute_wps.identity import Caller
 from compute_wps.models import Job, Output
 from compute_wps.protocol.requests import Execute, RawDataOutput
 from compute_wps.submission import submit
@@ -14,18 +15,21 @@ from compute_wps.waiting import wait
 XML = "text/xml; charset=utf-8"
 
 
-def execute(request: Execute, base_url: str, request_id: str) -> HttpResponseBase:
+def execute(
+    request: Execute, caller: Caller, *, base_url: str, request_id: str, reusing: bool = True
+) -> HttpResponseBase:
     """Accept the job and answer in the form asked for.
 
-    Without a form our own processes answer at once, since they are made for long work; others are
+    Without a form our own processes only accept, since they are made for long work; others are
     waited for, as WPS has it.
     """
-    job = submit(request, base_url=base_url, request_id=request_id)
+    job = submit(request, caller, base_url=base_url, request_id=request_id, reusing=reusing)
     form = request.form
     if isinstance(form, RawDataOutput):
         return raw(job := wait(job.id), documents.value_of(job, form.output.identifier))
-    at_once = catalog.is_ours(job.identifier) if form is None else form.status
-    if at_once:
+    if form is None and catalog.is_ours(job.identifier):
+        return xml(documents.acceptance(job))
+    if form is not None and form.status:
         return xml(documents.response(job))
     job = wait(job.id)
     kept = form is not None and form.store

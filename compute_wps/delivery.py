@@ -7,16 +7,20 @@ from uuid import UUID
 import structlog
 from celery import Celery
 from django.conf import settings
-from django.db.models import F
+from django.db.models import Count, F
 from django.utils import timezone
 from django.utils.module_loading import import_string
-from kombu.exceptions import OperationalError
+from kombu.entity import Queue
+from kombu.exceptions import ChannelError, OperationalError
 
 from compute_wps.models import Job, Outbox
 
 RUN_JOB = "compute_wps.tasks.run_job"
 RESEND = timedelta(minutes=1)
 LONGEST_RESEND = timedelta(hours=1)
+BROKER_SECONDS = 2.0
+REPLENISHED = 50
+"""Messages sent at a time for those a queue has lost, at most."""
 
 logger = structlog.get_logger(__name__)
 
@@ -60,3 +64,38 @@ def sweep() -> int:
             break
         sent += 1
     return sent
+
+
+def replenish() -> int:
+    """Send again what the broker has lost, and return how many went.
+
+    A queue with fewer messages than jobs that wait in it has lost some: the broker was emptied, or
+    a worker died between taking a message and claiming a job. A message too many harms nothing.
+    """
+    sent = Outbox.objects.filter(sends__gt=0).order_by("due")
+    counts = sent.order_by().values_list("job__queue").annotate(Count("pk"))
+    again = 0
+    for queue, waiting in counts:
+        held = _held(queue)
+        if held is None:
+            break
+        missing = min(waiting - held, REPLENISHED)
+        if missing > 0:
+            lost = sent.filter(job__queue=queue).values_list("job_id", flat=True)[:missing]
+            again += sum(deliver(job_id) for job_id in list(lost))
+    return again
+
+
+def _held(queue: str) -> int | None:
+    """Return how many messages the broker holds for a queue; None when it does not answer."""
+    try:
+        with app().connection_for_read() as connection:
+            connection.ensure_connection(max_retries=1, timeout=BROKER_SECONDS)
+            declared = Queue(queue, channel=connection.default_channel).queue_declare(passive=True)
+            return int(declared.message_count)
+    except ChannelError:
+        # A queue without messages is not there at all.
+        return 0
+    except (OperationalError, OSError) as error:
+        logger.warning("queue not counted", queue=queue, reason=str(error))
+        return None

@@ -8,7 +8,7 @@ from urllib.parse import quote
 from django.conf import settings
 from django.utils import timezone
 
-from compute_wps import catalog
+from compute_wps import catalog, fairness
 from compute_wps.data.links import links
 from compute_wps.models import Job, Output, State
 from compute_wps.protocol import xml
@@ -54,13 +54,28 @@ def response(job: Job, *, located: bool = True) -> bytes:
         state=Shown(job.status),
         service_instance=_service_instance(job.base_url),
         percent=job.percent,
-        message=job.message,
+        message=fairness.message(job),
         error=fault_of(job),
         status_location=status_location(job) if located else None,
         lineage=execute if form.lineage else None,
     )
     if job.status == State.SUCCEEDED:
         execution = _finished(execution, job, form.outputs)
+    return execute_response(execution, _language(execute.language))
+
+
+def acceptance(job: Job) -> bytes:
+    """Return the ExecuteResponse that says a job was accepted, however far it is by now."""
+    execute = request_of(job)
+    waits = job.status == State.ACCEPTED
+    execution = Execution(
+        process=catalog.offered().get(job.identifier),
+        created=job.accepted,
+        state=Shown.ACCEPTED,
+        service_instance=_service_instance(job.base_url),
+        message=fairness.message(job) if waits else "accepted; see the status address",
+        status_location=status_location(job),
+    )
     return execute_response(execution, _language(execute.language))
 
 
@@ -95,11 +110,17 @@ def fault_of(job: Job) -> Fault | None:
         return Fault(job.error_code, job.error_locator or None, job.error_text)
     if job.status == State.DISMISSED:
         return DISMISSED
-    if job.purged:
-        days = f"{settings.COMPUTE.retention_days:g} days"
-        text = f"The results were removed on {job.purged:%Y-%m-%d}; they are kept for {days}."
+    if job.expired:
+        text = f"The results expired on {job.expires:%Y-%m-%d %H:%M} UTC and were removed; "
+        text += "send the request again."
         return Fault("NoApplicableCode", None, text)
     return None
+
+
+def message_of(job: Job) -> str:
+    """Return what there is to say of a job: why it has no result, else how it stands."""
+    fault = fault_of(job)
+    return fault.text if fault else fairness.message(job)
 
 
 def value_of(job: Job, identifier: str) -> Output:
@@ -132,7 +153,7 @@ def download(job: Job, output: Output) -> str:
 
 
 def _finished(execution: Execution, job: Job, wanted: tuple[RequestedOutput, ...]) -> Execution:
-    if job.purged:
+    if job.expired:
         return replace(execution, state=Shown.FAILED)
     outputs = _outputs(job)
     asked = wanted or [RequestedOutput(identifier) for identifier in outputs]

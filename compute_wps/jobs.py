@@ -1,7 +1,7 @@
 """A job's life: each change is one conditional update, and its row count says whether it happened.
 
 Running any of these twice, or losing the process between two of them, leaves a state from which the
-next round of `maintain` goes on.
+next round of `upkeep` goes on.
 """
 
 from datetime import datetime, timedelta
@@ -9,20 +9,18 @@ from functools import partial
 from typing import Any
 from uuid import UUID
 
-import structlog
 from django.conf import settings
 from django.db import transaction
 from django.db.models import F, QuerySet, Value
 from django.db.models.functions import Greatest
 from django.utils import timezone
 
-from compute_wps import delivery, metrics
-from compute_wps.models import ACTIVE, FINISHED, Job, Message, Outbox, Output, State, Status
+from compute_wps import delivery, fairness, history, limits, retention
+from compute_wps.identity import NOBODY, Caller
+from compute_wps.models import ACTIVE, FINISHED, Job, Outbox, Output, State
 
 INGRESS, DEFAULT = "ingress", "default"
 """Queues: of workflows of our own processes, and of everything else."""
-
-logger = structlog.get_logger(__name__)
 
 
 def accept(
@@ -31,27 +29,56 @@ def accept(
     document: str,
     queue: str,
     base_url: str,
-    owner: str = "anonymous",
+    caller: Caller = NOBODY,
     request_id: str = "",
+    identity: str = "",
+    reuse: bool = True,
 ) -> Job:
-    """Remember a new job and see to it that its id reaches the queue, now or by the next sweep."""
+    """Remember a new job and see to it that its id reaches the queue, now or by the next sweep.
+
+    Raises ProtocolError when the caller has too many jobs or results.
+    """
     now = timezone.now()
     with transaction.atomic():
+        fairness.lock()
+        limits.check_new(caller.account)
+        turn = fairness.turn(queue, caller.account)
         job = Job.objects.create(
             identifier=identifier,
             document=document,
             queue=queue,
             base_url=base_url,
-            owner=owner,
+            owner=caller.owner,
+            account=caller.account,
+            turn=turn,
+            rank=fairness.rank(turn, now),
             request_id=request_id,
+            identity=identity,
+            reuse=reuse,
             message="waiting for a worker",
             accepted=now,
             updated=now,
         )
         delivery.post(job)
-        _entered(job, State.ACCEPTED, job.message)
+        history.entered(job, State.ACCEPTED, job.message)
         transaction.on_commit(partial(delivery.deliver, job.id), robust=True)
     return job
+
+
+def take(job_id: UUID, worker: str) -> Job | None:
+    """Start the job whose turn it is in the queue of the given one; None when there is none."""
+    queue = Job.objects.filter(pk=job_id).values_list("queue", flat=True).first()
+    return claim_next(queue, worker) if queue else None
+
+
+def claim_next(queue: str, worker: str) -> Job | None:
+    """Start the job of the queue whose turn it is; None when none may be started."""
+    with transaction.atomic():
+        fairness.lock()
+        while job_id := fairness.next_job(queue):
+            if job := claim(job_id, worker):
+                return job
+    return None
 
 
 def claim(job_id: UUID, worker: str) -> Job | None:
@@ -71,12 +98,13 @@ def claim(job_id: UUID, worker: str) -> Job | None:
             return None
         Outbox.objects.filter(job_id=job_id).delete()
         job = Job.objects.get(pk=job_id)
-        _entered(job, State.STARTED, job.message, worker=worker)
+        history.entered(job, State.STARTED, job.message, worker=worker)
     return job
 
 
 def heartbeat(job_id: UUID, worker: str, attempt: int) -> bool:
-    """Extend the lease; False when the job is no longer this worker's."""
+    """Extend the lease; False when the job is no longer this worker's, or has run for too long."""
+    end_overdue(_held(job_id, worker, attempt))
     return bool(_held(job_id, worker, attempt).update(lease_expires=_lease_end(timezone.now())))
 
 
@@ -87,7 +115,7 @@ def holds(job_id: UUID, worker: str, attempt: int) -> bool:
 
 def report(job_id: UUID, worker: str, attempt: int, percent: int, message: str) -> bool:
     """Record progress; False when nothing is new. The percent shown never falls."""
-    now, message = timezone.now(), _storable(message)
+    now, message = timezone.now(), history.storable(message)
     said = _held(job_id, worker, attempt).exclude(percent__gte=percent, message=message)
     with transaction.atomic():
         changed = said.update(
@@ -96,7 +124,7 @@ def report(job_id: UUID, worker: str, attempt: int, percent: int, message: str) 
             updated=now,
         )
         if changed:
-            _say(Job.objects.get(pk=job_id), State.STARTED, message, now)
+            history.say(Job.objects.get(pk=job_id), State.STARTED, message, now)
     return bool(changed)
 
 
@@ -107,9 +135,10 @@ def succeed(job_id: UUID, worker: str, attempt: int, outputs: list[Output]) -> b
         job = _close(_held(job_id, worker, attempt), job_id, State.SUCCEEDED, changes)
         if job:
             for output in outputs:
-                output.job = job
+                # A try whose transaction was lost has left its number on the output.
+                output.pk, output.job = None, job
             Output.objects.bulk_create(outputs)
-            _entered(job, State.SUCCEEDED, job.message)
+            history.entered(job, State.SUCCEEDED, job.message)
     return job is not None
 
 
@@ -120,9 +149,11 @@ def fail(
     return _fail(_held(job_id, worker, attempt), job_id, code, locator, text)
 
 
-def release(job_id: UUID, worker: str, attempt: int) -> bool:
+def release(
+    job_id: UUID, worker: str, attempt: int, message: str = "handed back by its worker"
+) -> bool:
     """Hand the job back to its queue; False when it is no longer this worker's."""
-    return _requeue(_held(job_id, worker, attempt), job_id, "handed back by its worker")
+    return _requeue(_held(job_id, worker, attempt), job_id, message)
 
 
 def dismiss(job_id: UUID) -> bool:
@@ -137,7 +168,7 @@ def dismiss(job_id: UUID) -> bool:
         if job:
             Outbox.objects.filter(job=job).delete()
             Output.objects.filter(job=job).delete()
-            _entered(job, State.DISMISSED, job.message)
+            history.entered(job, State.DISMISSED, job.message)
     return job is not None
 
 
@@ -146,40 +177,60 @@ def is_dismissed(job_id: UUID) -> bool:
     return Job.objects.filter(pk=job_id, status=State.DISMISSED).exists()
 
 
-def reap() -> int:
-    """Give the jobs of lost workers back to their queues, or fail them after too many attempts.
+def end_overdue(running: QuerySet[Job]) -> int:
+    """Fail those of the running jobs that run for longer than they may; return how many."""
+    start = timezone.now() - timedelta(seconds=settings.COMPUTE.job_seconds)
+    overdue = running.filter(status=State.STARTED, started__lt=start)
+    return sum(
+        _fail(overdue.filter(pk=job_id), job_id, "NoApplicableCode", None, limits.too_long())
+        for job_id in list(overdue.values_list("pk", flat=True))
+    )
 
-    Returns how many changed.
+
+def running() -> QuerySet[Job]:
+    """Return the jobs that workers hold."""
+    return Job.objects.filter(status=State.STARTED)
+
+
+def reap(job: Job) -> bool:
+    """Take a running job from its lost worker; False when its lease has moved since it was read.
+
+    It goes back to its queue or, when that was the last worker it may lose, fails.
     """
-    now = timezone.now()
-    lost = Job.objects.filter(status=State.STARTED, lease_expires__lt=now)
-    return sum(_reap(job, lost) for job in list(lost))
+    lost = job.lost + 1
+    same = running().filter(pk=job.pk, attempt=job.attempt, lease_expires=job.lease_expires)
+    if lost < settings.COMPUTE.max_attempts:
+        text = f"its worker was lost in attempt {job.attempt}; waiting again"
+        return _requeue(same, job.pk, text, lost=lost)
+    text = f"The job was given up: {lost} workers were lost while they ran it."
+    return _fail(same, job.pk, "NoApplicableCode", None, text)
 
 
-def purgeable() -> QuerySet[Job]:
-    """Return the ended jobs whose files are due for removal."""
-    ended = Job.objects.filter(status__in=(*FINISHED, State.DISMISSED))
-    return ended.filter(expires__lte=timezone.now(), purged__isnull=True)
+def retake(job_id: UUID, worker: str, attempt: int) -> bool:
+    """Take back a job that was given up as lost while its worker still ran it; False when too late.
 
-
-def purged(job_id: UUID) -> bool:
-    """Note that the files of an ended job are gone; False when that is known."""
+    It is too late when another worker has claimed the job or when it has ended.
+    """
+    waiting = Job.objects.filter(pk=job_id, status=State.ACCEPTED, attempt=attempt)
     with transaction.atomic():
-        changed = purgeable().filter(pk=job_id).update(purged=timezone.now())
+        now = timezone.now()
+        message = f"its worker is back in attempt {attempt}"
+        changed = waiting.update(
+            status=State.STARTED,
+            worker=worker,
+            lease_expires=_lease_end(now),
+            message=message,
+            updated=now,
+        )
         if changed:
-            Output.objects.filter(job_id=job_id).delete()
-            logger.info("job purged", job=str(job_id))
+            Outbox.objects.filter(job_id=job_id).delete()
+            history.entered(Job.objects.get(pk=job_id), State.STARTED, message, worker=worker)
     return bool(changed)
 
 
-def _reap(job: Job, lost: QuerySet[Job]) -> bool:
-    same = lost.filter(pk=job.pk, attempt=job.attempt)
-    if job.attempt < settings.COMPUTE.max_attempts:
-        return _requeue(
-            same, job.pk, f"its worker was lost in attempt {job.attempt}; waiting again"
-        )
-    text = f"The job was given up: {job.attempt} workers were lost while they ran it."
-    return _fail(same, job.pk, "NoApplicableCode", None, text)
+def is_failed(job_id: UUID) -> bool:
+    """Tell whether the job ended with an error."""
+    return Job.objects.filter(pk=job_id, status=State.FAILED).exists()
 
 
 def _held(job_id: UUID, worker: str, attempt: int) -> QuerySet[Job]:
@@ -190,7 +241,7 @@ def _lease_end(now: datetime) -> datetime:
     return now + timedelta(seconds=settings.COMPUTE.lease_seconds)
 
 
-def _requeue(jobs: QuerySet[Job], job_id: UUID, message: str) -> bool:
+def _requeue(jobs: QuerySet[Job], job_id: UUID, message: str, **changes: Any) -> bool:
     with transaction.atomic():
         changed = jobs.update(
             status=State.ACCEPTED,
@@ -198,30 +249,32 @@ def _requeue(jobs: QuerySet[Job], job_id: UUID, message: str) -> bool:
             lease_expires=None,
             message=message,
             updated=timezone.now(),
+            **changes,
         )
         if changed:
             job = Job.objects.get(pk=job_id)
             delivery.post(job)
-            _entered(job, State.ACCEPTED, message, attempt=job.attempt)
+            history.entered(job, State.ACCEPTED, message, attempt=job.attempt)
             transaction.on_commit(partial(delivery.deliver, job.id), robust=True)
     return bool(changed)
 
 
 def _fail(jobs: QuerySet[Job], job_id: UUID, code: str, locator: str | None, text: str) -> bool:
     changes = {
-        "message": (text := _storable(text)),
+        "message": (text := history.storable(text)),
         "error_code": code,
-        "error_locator": _storable(locator or ""),
+        "error_locator": history.storable(locator or ""),
         "error_text": text,
     }
     with transaction.atomic():
         job = _close(jobs, job_id, State.FAILED, changes)
         if job:
-            _entered(job, State.FAILED, text, code=code)
+            history.entered(job, State.FAILED, text, code=code)
     return job is not None
 
 
 def _close(jobs: QuerySet[Job], job_id: UUID, state: str, changes: dict[str, Any]) -> Job | None:
+    """End those of the jobs that have this id; what its account has waiting may start then."""
     now = timezone.now()
     ended: dict[str, Any] = {
         "status": state,
@@ -229,28 +282,18 @@ def _close(jobs: QuerySet[Job], job_id: UUID, state: str, changes: dict[str, Any
         "lease_expires": None,
         "finished": now,
         "updated": now,
-        "expires": now + timedelta(days=settings.COMPUTE.retention_days),
     }
-    return Job.objects.get(pk=job_id) if jobs.update(**(ended | changes)) else None
+    if not jobs.update(**(ended | changes)):
+        return None
+    job = Job.objects.get(pk=job_id)
+    if job.expires is None:
+        job.expires = retention.expiry(job)
+        job.save(update_fields=["expires"])
+    transaction.on_commit(partial(_call_next, job), robust=True)
+    return job
 
 
-def _entered(job: Job, state: str, message: str, **fields: Any) -> None:
-    """Record a state the job has come into, and say so once the change holds."""
-    _say(job, state, message, job.updated)
-    event = {"job": str(job.id), "request": job.request_id, "process": job.identifier, **fields}
-    transaction.on_commit(partial(logger.info, f"job {state}", **event))
-    transaction.on_commit(metrics.JOB_STATE.labels(state).inc)
-
-
-def _say(job: Job, state: str, message: str, now: datetime) -> None:
-    status, new = Status.objects.get_or_create(
-        job=job, status=state, defaults={"created": now, "updated": now}
-    )
-    if not new:
-        Status.objects.filter(pk=status.pk).update(updated=now)
-    Message.objects.create(status=status, message=message, percent=job.percent, created=now)
-
-
-def _storable(text: str) -> str:
-    """Return the text without what a database cannot hold."""
-    return text.encode(errors="replace").decode().replace("\0", "")
+def _call_next(job: Job) -> None:
+    """Send again what may have waited for this job: its message may have passed it over."""
+    for job_id in fairness.next_after(job):
+        delivery.deliver(job_id)

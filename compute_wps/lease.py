@@ -3,6 +3,7 @@
 import contextlib
 import signal
 import threading
+import time
 from collections.abc import Iterator
 from types import FrameType
 
@@ -29,13 +30,20 @@ def interrupted(number: int, frame: FrameType | None) -> None:
 
 
 class Lease:
-    """Says whether the job is still this worker's, and takes its progress."""
+    """Says whether the job is still this worker's, and takes its progress.
+
+    A lease is lost when the job was dismissed or another worker has it, and by nothing else: one
+    that ran out because the database was away is taken up again.
+    """
 
     def __init__(self, job: Job) -> None:
         self.job = job
         self.key = (job.id, job.worker, job.attempt)
         self._lost = threading.Event()
-        self._released = threading.Event()
+        self._released = False
+        self._wake = threading.Event()
+        self._closing = False
+        self._note = ""
 
     def lost(self) -> bool:
         """Tell whether the job was dismissed or given to another worker."""
@@ -54,6 +62,15 @@ class Lease:
         except Error as error:
             logger.warning("progress not recorded", reason=str(error))
 
+    def note(self, message: str) -> None:
+        """Have a message recorded at once, from any thread; of several at a time the last."""
+        self._note = message
+        self._wake.set()
+
+    def closing(self) -> None:
+        """Extend the lease further, but interrupt the job's thread no more: it ends by itself."""
+        self._closing = True
+
     @contextlib.contextmanager
     def kept(self) -> Iterator[None]:
         """Extend the lease from a thread of its own for as long as the context lasts."""
@@ -62,34 +79,42 @@ class Lease:
         try:
             yield
         finally:
-            self._released.set()
+            self._released = True
+            self._wake.set()
             thread.join()
 
-    def look(self, extend: bool) -> None:
-        """Ask the database once; one that cannot answer is asked again the next time."""
+    def look(self, extend: bool) -> bool:
+        """Ask the database once and return whether it answered; it is asked again the next time."""
         try:
             close_old_connections()
             held = jobs.heartbeat(*self.key) if extend else jobs.holds(*self.key)
+            if held and (note := self._note):
+                jobs.report(*self.key, 0, note)
+                self._note = "" if self._note == note else self._note
+            if not held and not jobs.retake(*self.key):
+                self._lost.set()
         except Error as error:
             logger.warning("lease not checked", reason=str(error))
-            return
-        if not held:
-            self._lost.set()
+            return False
+        return True
 
     def _interrupt(self) -> None:
         """End what the job waits for, be it a remote server that is silent for minutes."""
-        if signal.getsignal(INTERRUPT) is interrupted:
+        if not self._closing and signal.getsignal(INTERRUPT) is interrupted:
             signal.pthread_kill(threading.main_thread().ident or 0, INTERRUPT)
 
     def _keep(self) -> None:
         extending = settings.COMPUTE.lease_seconds / 3
-        waited = 0.0
+        due = time.monotonic() + extending
         try:
-            while not self.lost() and not self._released.wait(min(LOOK_SECONDS, extending)):
-                waited += min(LOOK_SECONDS, extending)
-                extend = waited >= extending
-                waited = 0.0 if extend else waited
-                self.look(extend)
+            while not self.lost():
+                self._wake.wait(min(LOOK_SECONDS, extending))
+                self._wake.clear()
+                if self._released:
+                    break
+                extend = time.monotonic() >= due
+                if self.look(extend) and extend:
+                    due = time.monotonic() + extending
             if self.lost():
                 self._interrupt()
         finally:

@@ -6,6 +6,7 @@ Rows change only through the functions of `jobs`.
 import uuid
 
 from django.db import models
+from django.utils import timezone
 
 
 class State(models.TextChoices):
@@ -25,24 +26,36 @@ FINISHED = (State.SUCCEEDED, State.FAILED)
 class Job(models.Model):
     """One accepted Execute.
 
-    `document` is the Execute as it is run, with referenced inputs filled in. `base_url` is the
-    address the client reached the service at. `worker`, `attempt` and `lease_expires` say who runs
-    the job and until when that holds without a sign of life. `expires` is when its files are to be
+    `owner` has the results, `account` is whom limits and turns count for. `turn` and `rank` say
+    when the job is next in its `queue`, see `fairness`. `document` is the Execute as it is run,
+    with referenced inputs filled in. `base_url` is the address the client reached the service at.
+    Jobs of the same `identity` have the same results; with `reuse` the job takes those of another,
+    and `linked` tells that it did.
+    `worker`, `attempt` and `lease_expires` say who runs the job and until when that holds without a
+    sign of life, `lost` how many workers died of it. `retention_days` is how long its owner wants
+    the results kept, None for as long as the service does; `expires` is when its files are to be
     removed, `purged` when they were.
     """
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     owner = models.CharField(max_length=150, default="anonymous")
+    account = models.CharField(max_length=255, default="anonymous")
     identifier = models.CharField(max_length=255)
     status = models.CharField(max_length=10, choices=State.choices, default=State.ACCEPTED)
     document = models.TextField()
     queue = models.CharField(max_length=64)
+    turn = models.FloatField(default=0)
+    rank = models.FloatField(default=0)
     base_url = models.CharField(max_length=2000)
     request_id = models.CharField(max_length=64, blank=True)
+    reuse = models.BooleanField(default=True)
+    identity = models.CharField(max_length=64, blank=True)
+    linked = models.BooleanField(default=False)
 
     percent = models.PositiveSmallIntegerField(default=0)
     message = models.TextField(blank=True)
     attempt = models.PositiveSmallIntegerField(default=0)
+    lost = models.PositiveSmallIntegerField(default=0)
     worker = models.CharField(max_length=255, blank=True)
     lease_expires = models.DateTimeField(null=True)
 
@@ -50,6 +63,7 @@ class Job(models.Model):
     updated = models.DateTimeField()
     started = models.DateTimeField(null=True)
     finished = models.DateTimeField(null=True)
+    retention_days = models.FloatField(null=True)
     expires = models.DateTimeField(null=True)
     purged = models.DateTimeField(null=True)
 
@@ -58,7 +72,7 @@ class Job(models.Model):
     error_text = models.TextField(blank=True)
 
     class Meta:
-        """Indexes for the list of jobs, the search for lost workers and for old results."""
+        """Indexes for the list of jobs and for the searches that workers and limits need."""
 
         ordering = ["-accepted", "-id"]
         indexes = [
@@ -69,12 +83,29 @@ class Job(models.Model):
                 condition=models.Q(status=State.STARTED),
             ),
             models.Index(
+                fields=["queue", "rank"],
+                name="job_line",
+                condition=models.Q(status=State.ACCEPTED),
+            ),
+            models.Index(fields=["account", "status"], name="job_account"),
+            models.Index(fields=["identity", "status"], name="job_identity"),
+            models.Index(
+                fields=["identifier", "-finished"],
+                name="job_recent",
+                condition=models.Q(status=State.SUCCEEDED),
+            ),
+            models.Index(
                 fields=["expires"], name="job_expiry", condition=models.Q(purged__isnull=True)
             ),
         ]
 
     def __str__(self) -> str:
         return f"{self.identifier} {self.id}"
+
+    @property
+    def expired(self) -> bool:
+        """Whether the time the results are kept is over; removing them may take a moment."""
+        return bool(self.purged or (self.expires and self.expires <= timezone.now()))
 
     @property
     def folder(self) -> str:
@@ -155,6 +186,13 @@ class Output(models.Model):
 
     def __str__(self) -> str:
         return self.path or self.identifier
+
+
+class Gate(models.Model):
+    """One row that is locked while a job is let in or started, so that limits hold exactly."""
+
+    def __str__(self) -> str:
+        return "the gate"
 
 
 class Outbox(models.Model):

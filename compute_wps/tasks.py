@@ -1,4 +1,4 @@
-"""What runs on workers: one task for the jobs, one that looks after them."""
+"""What runs on workers: the one Celery task, and what a worker's processes do beside it."""
 
 import os
 import signal
@@ -11,29 +11,29 @@ import structlog
 from celery import shared_task, signals
 from django.conf import settings
 
-from compute_wps import delivery, jobs, lease, metrics, results, work
+from compute_wps import delivery, drain, jobs, lease, metrics, upkeep, work
+from compute_wps.patience import patiently
+
+CLAIM_SECONDS = 60.0
+"""How long a message waits for the database; after that the outbox sends it again."""
 
 logger = structlog.get_logger(__name__)
 
 
+def worker_name(pid: int) -> str:
+    """Return what the process of a worker is called in the jobs it runs."""
+    return f"{socket.gethostname()}-{pid}"
+
+
 @shared_task(name=delivery.RUN_JOB)
 def run_job(job_id: str) -> None:
-    """Run the job if it is still there to be run; a second delivery finds nothing to claim."""
-    job = jobs.claim(UUID(job_id), f"{socket.gethostname()}-{os.getpid()}")
+    """Run the job whose turn it is in the queue of this one, if any is there to be run."""
+    name = worker_name(os.getpid())
+    job = patiently(lambda: jobs.take(UUID(job_id), name), CLAIM_SECONDS)
     if job is None:
         return
-    with structlog.contextvars.bound_contextvars(job=job_id, request=job.request_id):
+    with structlog.contextvars.bound_contextvars(job=str(job.id), request=job.request_id):
         work.work(job)
-
-
-@shared_task(name="compute_wps.tasks.maintain")
-def maintain() -> None:
-    """Requeue the jobs of lost workers, send what is still to be sent, remove what is due."""
-    jobs.reap()
-    delivery.sweep()
-    for job in jobs.purgeable():
-        results.remove(job)
-        jobs.purged(job.id)
 
 
 @signals.worker_process_init.connect
@@ -44,8 +44,15 @@ def _leave_in_order(**_: Any) -> None:
 
 
 @signals.worker_ready.connect
-def _serve_metrics(**_: Any) -> None:
+def _look_after_jobs(**_: Any) -> None:
     metrics.serve(settings.COMPUTE.metrics_port, settings.COMPUTE.metrics_host)
+    drain.prepare(settings.COMPUTE.grace_seconds, worker_name)
+    upkeep.start()
+
+
+@signals.worker_shutting_down.connect
+def _drain(**_: Any) -> None:
+    drain.asked()
 
 
 @signals.worker_process_shutdown.connect

@@ -6,12 +6,14 @@ from functools import lru_cache, singledispatch
 
 import structlog
 from django.conf import settings
-from django.core.exceptions import RequestDataTooBig
+from django.core.exceptions import DisallowedHost, RequestDataTooBig
 from django.db import Error as DatabaseError
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, UnreadablePostError
 from django.views.decorators.csrf import csrf_exempt
+from django.views.decorators.http import require_safe
 
 from compute_wps import answers, catalog, documents, metrics
+from compute_wps.identity import caller
 from compute_wps.models import Job
 from compute_wps.protocol import exceptions, kvp, xml
 from compute_wps.protocol.exceptions import ProtocolError
@@ -23,6 +25,7 @@ from compute_wps.protocol.responses import (
     descriptions,
     exception_report,
 )
+from compute_wps.protocol.values import boolean
 
 METHODS = ("GET", "HEAD", "POST")
 
@@ -44,6 +47,8 @@ def wps(request: HttpRequest) -> HttpResponseBase:
     return answer
 
 
+@csrf_exempt
+@require_safe
 def job_document(request: HttpRequest, job_id: str) -> HttpResponse:
     """Answer with the status document of a job, always with 200.
 
@@ -58,6 +63,8 @@ def job_document(request: HttpRequest, job_id: str) -> HttpResponse:
         return answers.xml(documents.unreadable_response(base_url(request)))
 
 
+@csrf_exempt
+@require_safe
 def status_document(request: HttpRequest, status_id: str) -> HttpResponse:
     """Answer with the status document of the job that was in this state."""
     number = int(status_id) if status_id.isdecimal() and len(status_id) < 19 else 0
@@ -72,27 +79,37 @@ def metrics_page(request: HttpRequest) -> HttpResponse:
     return HttpResponse(metrics.exposition(), content_type=metrics.CONTENT_TYPE)
 
 
+def unusable_request(request: HttpRequest, exception: Exception) -> HttpResponse:
+    """Answer what Django refuses before any view, such as a Host header that is not ours."""
+    text = "the request cannot be used"
+    if isinstance(exception, DisallowedHost):
+        text = (
+            f"the service does not answer at host {request.META.get('HTTP_HOST', '')!r}; "
+            "its operator names the hosts in COMPUTE_ALLOWED_HOSTS"
+        )
+    logger.warning("request refused", reason=text)
+    return _refusal(ProtocolError("NoApplicableCode", text))
+
+
 def base_url(request: HttpRequest) -> str:
     """Return the address clients reach the service at, without a path."""
     return settings.COMPUTE.public_url.rstrip("/") or request.build_absolute_uri("/")[:-1]
 
 
 def _call(request: HttpRequest) -> Request:
-    """Return what is asked; a POST without a body is read from its address."""
+    """Return what is asked; the address of a POST says nothing, as WPS has it."""
     if request.method not in METHODS:
         raise ProtocolError(
             "OperationNotSupported", f"method {request.method} is not offered; use GET or POST"
         )
-    query = request.META.get("QUERY_STRING", "")
     if request.method != "POST":
-        return kvp.parse(query)
-    body = _body(request)
-    return xml.parse(body) if body.strip() or not query else kvp.parse(query)
+        return kvp.parse(request.META.get("QUERY_STRING", ""))
+    return xml.parse(_body(request))
 
 
 def _body(request: HttpRequest) -> bytes:
     try:
-        return request.body
+        return _chunks(request) if "HTTP_TRANSFER_ENCODING" in request.META else request.body
     except RequestDataTooBig:
         raise ProtocolError(
             "FileSizeExceeded",
@@ -100,7 +117,20 @@ def _body(request: HttpRequest) -> bytes:
             "give large inputs as a Reference",
         ) from None
     except UnreadablePostError:
-        raise ProtocolError("NoApplicableCode", "the request ended early") from None
+        raise ProtocolError("NoApplicableCode", "the request is broken or ended early") from None
+
+
+def _chunks(request: HttpRequest) -> bytes:
+    """Return a body sent in chunks, which Django takes for empty as no length is announced."""
+    limit = settings.COMPUTE.request_bytes
+    try:
+        body: bytes = request.META["wsgi.input"].read(limit + 1)
+    except Exception as error:
+        # Each server has errors of its own for chunks it cannot read.
+        raise UnreadablePostError(str(error)) from error
+    if len(body) > limit:
+        raise RequestDataTooBig
+    return body
 
 
 @singledispatch
@@ -127,7 +157,19 @@ def _(call: Execute, request: HttpRequest) -> HttpResponseBase:
         raise ProtocolError("OperationNotSupported", "Execute is not offered by HEAD", "request")
     _language(call.language)
     request_id: str = getattr(request, "request_id", "")
-    return answers.execute(call, base_url(request), request_id)
+    return answers.execute(
+        call,
+        caller(request),
+        base_url=base_url(request),
+        request_id=request_id,
+        reusing=_reusing(request),
+    )
+
+
+def _reusing(request: HttpRequest) -> bool:
+    """Tell whether an earlier result may be the answer; `reuse=false` in any address says no."""
+    given = {name.lower(): text for name, text in request.GET.items()}
+    return boolean(given.get("reuse") or "true", "reuse")
 
 
 # Cached documents are few: an endless supply of Host headers must not fill the memory.

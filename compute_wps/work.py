@@ -1,23 +1,26 @@
 """Running one claimed job to its end on a worker."""
 
+import contextlib
 import shutil
 import uuid
 from collections.abc import Sequence
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import structlog
 from django.conf import settings
-from django.db import close_old_connections
 
 from compute_tasks import document, plan
 from compute_tasks.errors import Cancelled, SourceError
 from compute_tasks.outputs.files import Output as Written
 from compute_tasks.run import run
-from compute_wps import catalog, jobs, metrics, results
+from compute_wps import catalog, jobs, limits, metrics, results, reuse
 from compute_wps.documents import request_of
 from compute_wps.foreign import FileValue, ForeignOutput, run_foreign
 from compute_wps.lease import Lease
 from compute_wps.models import Job, Output
+from compute_wps.patience import AWAY, patiently
 from compute_wps.protocol import exceptions
 from compute_wps.protocol.execution import ComplexValue, LiteralValue, ReferenceValue
 from compute_wps.protocol.requests import Execute
@@ -33,23 +36,38 @@ def work(job: Job) -> None:
     lease = Lease(job)
     workspace = results.workspace(job)
     try:
-        workspace.mkdir(parents=True, exist_ok=True)
         with lease.kept():
-            outputs = _compute(job, lease, workspace)
-        close_old_connections()
-        if jobs.succeed(*lease.key, outputs):
-            metrics.SUCCESS.inc()
-        elif jobs.is_dismissed(job.id):
-            results.remove(job)
+            _run(job, lease, workspace)
     except Cancelled:
         logger.info("job stopped")
-    except Exception as error:
-        _fail(lease, error)
+    except reuse.TwinRunsError:
+        patiently(lambda: jobs.release(*lease.key, reuse.WAITS))
+    except AWAY as error:
+        # Nothing is wrong with the job: its lease runs out, and another worker takes it up.
+        logger.warning("job left: the database stays away", reason=str(error))
     except (SystemExit, KeyboardInterrupt):
-        jobs.release(*lease.key)
+        with contextlib.suppress(*AWAY):
+            jobs.release(*lease.key)
         raise
     finally:
         shutil.rmtree(workspace, ignore_errors=True)
+
+
+def _run(job: Job, lease: Lease, workspace: Path) -> None:
+    try:
+        workspace.mkdir(parents=True, exist_ok=True)
+        outputs = _compute(job, lease, workspace)
+    except (Cancelled, reuse.TwinRunsError, *AWAY):
+        raise
+    except Exception as error:
+        lease.closing()
+        _fail(lease, error)
+        return
+    lease.closing()
+    if patiently(lambda: jobs.succeed(*lease.key, outputs)):
+        metrics.SUCCESS.inc()
+    elif patiently(lambda: jobs.is_dismissed(job.id)):
+        results.remove(job)
 
 
 def _compute(job: Job, lease: Lease, workspace: Path) -> list[Output]:
@@ -64,13 +82,16 @@ def _compute(job: Job, lease: Lease, workspace: Path) -> list[Output]:
 def _run_workflow(job: Job, execute: Execute, lease: Lease, workspace: Path) -> list[Output]:
     config = settings.COMPUTE
     with metrics.BUILD.time():
-        planned = plan.build(document.parse(job.identifier, **texts(execute)))
+        workflow = document.parse(job.identifier, **texts(execute))
+        planned = plan.build(workflow)
+    if found := patiently(lambda: reuse.found(job, workflow)):
+        return found
     _count(planned)
     try:
         with metrics.EXECUTE.time():
             written = run(
                 planned,
-                sources=config.sources,
+                sources=replace(config.sources, notice=lease.note),
                 workspace=workspace,
                 destination=workspace / "results",
                 uid=str(job.id),
@@ -83,6 +104,7 @@ def _run_workflow(job: Job, execute: Execute, lease: Lease, workspace: Path) -> 
                 format=config.output_format,
                 split_bytes=config.output_split_bytes,
                 threads=config.worker_threads,
+                admit=lambda estimate: patiently(partial(limits.check_estimate, job, estimate)),
                 report=lease.report,
                 cancelled=lease.lost,
             )
@@ -132,7 +154,7 @@ def _foreign_output(job: Job, value: ForeignOutput, lease: Lease) -> Output:
 
 def _publish(job: Job, files: Sequence[Path], lease: Lease) -> list[Path]:
     """Move files to the job's results, unless the job is another's by now."""
-    if not jobs.holds(*lease.key):
+    if not patiently(lambda: jobs.holds(*lease.key)):
         raise Cancelled("the job was dismissed")
     return results.publish(job, files)
 
@@ -143,9 +165,11 @@ def _fail(lease: Lease, error: Exception) -> None:
     if reference:
         logger.exception("job broke", reference=reference)
     fault = exceptions.describe(error, reference=reference)
-    close_old_connections()
-    if jobs.fail(*lease.key, code=fault.code, locator=fault.locator, text=fault.text):
+    fail = partial(jobs.fail, code=fault.code, locator=fault.locator, text=fault.text)
+    if patiently(lambda: fail(*lease.key)):
         metrics.FAILURE.inc()
+        # An attempt that was killed may have left files there.
+        results.remove(lease.job)
 
 
 def _count(planned: plan.Plan) -> None:

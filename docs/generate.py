@@ -63,7 +63,8 @@ def processes() -> str:
     return _page(
         "Processes",
         "Each parameter is a text in the operation that uses the process; several values are "
-        "joined by `|`. An operation also takes `domain`, the name of a domain of the request.",
+        "joined by `|`. An operation also takes `domain`, the name of a domain of the request, and "
+        "`gridder`, which [regrids](regridding.md) its inputs.",
         *(_process(process) for process in catalog),
     )
 

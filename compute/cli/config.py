@@ -21,4 +21,7 @@ def load_config(**overrides: str) -> Config:
         config.key()
     except SettingsError as error:
         raise UnusableSettingsError(str(error)) from None
+    except OSError as error:
+        text = f"COMPUTE_DATA_DIR: {error.filename} cannot be used: {error.strerror}"
+        raise UnusableSettingsError(text) from None
     return config

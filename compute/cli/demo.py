@@ -49,7 +49,9 @@ def _request(
     if data and variable:
         if "://" in data:
             return own_request(data, variable), data_dir / "archive"
-        file = Path(data).expanduser().resolve(strict=True)
+        file = Path(data).expanduser().resolve()
+        if not file.is_file():
+            raise click.UsageError(f"--data: there is no file {data}")
         return own_request(str(file), variable), file.parent
     with console.status("Making a small CMIP6-like archive ..."):
         files = make_archive(data_dir / "archive")

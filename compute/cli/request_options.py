@@ -57,10 +57,12 @@ def from_options(
     )
 
 
-def from_file(text: str) -> Workflow:
+def from_file(text: bytes) -> Workflow:
     """Return the workflow of a JSON request; raises InvalidInput for what is wrong."""
     try:
-        document = json.loads(text)
+        document = json.loads(text.decode())
+    except UnicodeDecodeError as error:
+        raise InvalidInput("the request is not JSON: it is no UTF-8 text") from error
     except (ValueError, RecursionError) as error:
         raise InvalidInput(f"the request is not JSON: {error}") from error
     if not isinstance(document, dict):

@@ -1,7 +1,7 @@
 """`compute run`: compute on this machine, without a server. Here are its options and exit codes."""
 
 from pathlib import Path
-from typing import NoReturn, TextIO
+from typing import BinaryIO, NoReturn
 
 import click
 
@@ -53,7 +53,7 @@ EXIT_CODES = {
     "-f",
     "--file",
     "request",
-    type=click.File(encoding="utf-8"),
+    type=click.File("rb"),
     help="JSON file (`-`: standard input) with a whole request instead: an object with the lists "
     "variable, domain and operation, and the identifier if it is not a workflow.",
 )
@@ -83,7 +83,7 @@ def run(
     inputs: tuple[str, ...],
     domains: tuple[str, ...],
     parameters: tuple[str, ...],
-    request: TextIO | None,
+    request: BinaryIO | None,
     output: Path | None,
     format: str,
     threads: int,

@@ -25,6 +25,8 @@ def web(host: str, port: int, fd: int | None) -> None:
         "threads": str(config.web_threads),
         "graceful-timeout": str(SECONDS_TO_FINISH_REQUESTS),
         "log-level": "warning",
+        # The most gunicorn offers: an Execute by GET holds its inputs in the address.
+        "limit-request-line": "8190",
     }
     flags = [f"--{name}={value}" for name, value in arguments.items()]
     command = ["-m", "gunicorn", *flags, "--no-control-socket", "compute.wsgi:application"]

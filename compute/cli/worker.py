@@ -20,11 +20,12 @@ from compute.cli.config import load_config
     type=click.IntRange(1),
     help="Jobs computed at once; each uses COMPUTE_WORKER_THREADS threads.",
 )
-@click.option(
-    "--beat", is_flag=True, help="Also look after lost and expired jobs (one per service)."
-)
-def worker(queues: str, concurrency: int, beat: bool) -> None:
-    """Run a worker process until it is told to stop."""
+def worker(queues: str, concurrency: int) -> None:
+    """Run a worker until it is told to stop.
+
+    The first SIGTERM or Ctrl-C lets the running job finish within half of COMPUTE_GRACE_SECONDS and
+    then hands it back to its queue; the second hands it back at once.
+    """
     config = load_config()
     if not config.redis_url:
         raise click.UsageError(
@@ -40,18 +41,7 @@ def worker(queues: str, concurrency: int, beat: bool) -> None:
         "loglevel": config.log_level,
     }
     flags = [f"--{name}={value}" for name, value in arguments.items()]
-    # Beat keeps its schedule in memory: a round too many after a restart harms nothing.
-    scheduler = ["--beat", "--scheduler=celery.beat:Scheduler"] if beat else []
     # Only JSON is accepted from the broker, which is what the warning is about.
     quiet = ["-W", "ignore:You're running the worker with superuser privileges"]
-    command = [
-        *quiet,
-        "-m",
-        "celery",
-        "--app=compute.celery",
-        "--quiet",
-        "worker",
-        *flags,
-        *scheduler,
-    ]
+    command = [*quiet, "-m", "celery", "--app=compute.celery", "--quiet", "worker", *flags]
     os.execv(sys.executable, [sys.executable, *command, "--without-gossip", "--without-mingle"])  # noqa: S606

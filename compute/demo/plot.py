@@ -4,7 +4,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import cftime
 import matplotlib as mpl
 import numpy as np
 import xarray as xr
@@ -71,6 +70,8 @@ def _series(panel: Axes, array: xr.DataArray) -> None:
         panel.legend(frameon=False, loc="upper left")
     panel.set(xlabel="year" if _is_time(array, dim) else dim, ylabel=array.attrs.get("units", ""))
     panel.set_title("Mean over the region")
+    panel.ticklabel_format(axis="x", useOffset=False)
+    panel.locator_params(axis="x", nbins=5)
     panel.grid(axis="y", alpha=0.3)
 
 
@@ -83,10 +84,7 @@ def _coordinate(array: xr.DataArray, dim: str) -> np.ndarray:
         return np.arange(array.sizes[dim])
     if not _is_time(array, dim):
         return np.asarray(array[dim].values)
-    dates = array[dim].values
-    units = f"days since {dates[0].year:04d}-01-01"
-    days = cftime.date2num(dates, units, calendar=dates[0].calendar)
-    return np.asarray(dates[0].year + np.asarray(days) / 365.25)
+    return np.asarray(array[dim].dt.decimal_year)
 
 
 def _celsius(array: xr.DataArray) -> xr.DataArray:

@@ -105,9 +105,9 @@ def _place(box: dict[str, tuple[float, float]]) -> str:
 def own_request(source: str, variable: str) -> Request:
     """Ask for means of one variable of any file, over the dimensions it happens to have.
 
-    Raises ValueError naming the variables there are.
+    Raises ValueError for a file that is not NetCDF, and naming the variables there are.
     """
-    with xr.open_dataset(source, decode_times=False) as data:
+    with _opened(source) as data:
         if variable not in data.data_vars:
             names = ", ".join(str(name) for name in data.data_vars)
             raise ValueError(f"{source} has no variable {variable!r}; there are {names}")
@@ -119,6 +119,14 @@ def own_request(source: str, variable: str) -> Request:
     others = tuple(dim for dim in dims if dim != time)
     means = {"map": (time,), "series": others} if time and others else {"mean": dims}
     return Request(title=Path(source).name, variable=variable, files=(source,), means=means, box={})
+
+
+def _opened(source: str) -> xr.Dataset:
+    try:
+        return xr.open_dataset(source, decode_times=False)
+    except ValueError as error:
+        # The text of xarray is about its engines.
+        raise ValueError(f"{source} is not NetCDF") from error
 
 
 def _time_dimension(array: xr.DataArray) -> str | None:

@@ -101,3 +101,12 @@ def test_demo_wants_a_file_and_a_variable_together():
     answer = CliRunner().invoke(main, ["demo", "--data", "file.nc"])
     assert answer.exit_code == 2
     assert "--data and --variable belong together" in answer.output
+
+
+def test_a_data_folder_that_cannot_be_made_is_named(tmp_path):
+    (tmp_path / "file").touch()
+    folder = tmp_path / "file" / "data"
+    answer = compute("serve", "--port", "0", "--data-dir", str(folder))
+    assert answer.returncode == 2
+    assert f"{folder} cannot be used: Not a directory" in answer.stderr
+    assert "Traceback" not in answer.stderr

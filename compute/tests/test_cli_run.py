@@ -166,7 +166,7 @@ def test_local_paths_become_absolute(folder):
     [
         ([], 2, "name a process"),
         (["CDAT.nap"], 2, "offered are"),
-        (["CDAT.subset"], 2, "takes 1 input; 0 came"),
+        (["CDAT.subset"], 2, "takes 1 input; it is given 0"),
         (["CDAT.subset", "--input", "a.nc"], 2, "FILE[,FILE...]:VARIABLE"),
         (["CDAT.subset", "--input", "https://host/a.nc"], 2, "FILE[,FILE...]:VARIABLE"),
         (["CDAT.subset", "--input", "GOOD", "--domain", "lat"], 2, "AXIS=START,END"),
@@ -202,6 +202,7 @@ def test_what_is_wrong_is_said_with_an_exit_code_and_leaves_nothing(
     ("text", "said"),
     [
         ("{", "not JSON"),
+        (b"\xff\xfe", "no UTF-8"),
         ("[]", "an object with variable, domain, operation"),
         ('{"variables": []}', "known are identifier, variable"),
         ('{"identifier": 3}', "must be a text"),
@@ -210,7 +211,7 @@ def test_what_is_wrong_is_said_with_an_exit_code_and_leaves_nothing(
 )
 def test_a_wrong_request_file_is_refused(text, said):
     with pytest.raises(InvalidInput) as caught:
-        from_file(text)
+        from_file(text if isinstance(text, bytes) else text.encode())
     assert said in caught.value.message
 
 

@@ -38,6 +38,9 @@ def test_variables_of_other_programs_are_left_alone():
         ("COMPUTE_LOG_FORMAT", "xml"),
         ("COMPUTE_SYNC_SECONDS", "-1"),
         ("COMPUTE_EMBEDDED", "perhaps"),
+        ("COMPUTE_WEIGHTS", "alice"),
+        ("COMPUTE_WEIGHTS", "alice=0"),
+        ("COMPUTE_WEIGHTS", "bob=1,alice=-1"),
     ],
 )
 def test_an_unusable_value_is_refused_by_its_name(name, value):
@@ -54,6 +57,11 @@ def test_lists_are_split_at_commas():
     config = load({"COMPUTE_ALLOWED_DATA_HOSTS": "a.org, b.org:8080 ,"})
     assert config.allowed_data_hosts == ("a.org", "b.org:8080")
     assert config.sources.allowed_hosts == {"a.org", "b.org:8080"}
+
+
+def test_weights_are_named():
+    config = load({"COMPUTE_WEIGHTS": "alice=2, anonymous = 0.5"})
+    assert config.weights_by_name == {"alice": 2.0, "anonymous": 0.5}
 
 
 def test_local_files_may_lie_in_the_archive_unless_other_folders_are_named(tmp_path):

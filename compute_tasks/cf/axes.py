@@ -4,7 +4,7 @@ Names are tried first, then standard names, then roles (`x`, `latitude`, `time`,
 ...). Bounds and grid mappings are no axes.
 """
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 
 import cf_xarray  # noqa: F401  registers the `.cf` accessor
@@ -30,12 +30,14 @@ LONGITUDE = Role(("longitude",), frozenset({"lon", "longitude"}), frozenset({"lo
 LATITUDE = Role(("latitude",), frozenset({"lat", "latitude"}), frozenset({"lat", "latitude"}))
 TIME = Role(("T", "time"), frozenset({"t", "time"}), frozenset({"t", "time"}))
 LEVELS = frozenset({"z", "lev", "level", "plev", "height", "depth", "altitude"})
+X = Role(("X", "longitude"), frozenset({"x"}), frozenset({"lon", "longitude", "rlon"}))
+Y = Role(("Y", "latitude"), frozenset({"y"}), frozenset({"lat", "latitude", "rlat"}))
 ROLES = (
     LONGITUDE,
     LATITUDE,
     TIME,
-    Role(("X", "longitude"), frozenset({"x"}), frozenset({"lon", "longitude", "rlon"})),
-    Role(("Y", "latitude"), frozenset({"y"}), frozenset({"lat", "latitude", "rlat"})),
+    X,
+    Y,
     Role(("Z", "vertical"), frozenset({"z", "lev", "level", "vertical"}), LEVELS),
 )
 
@@ -90,21 +92,61 @@ def find_dimension(dataset: xr.Dataset, name: str, *, locator: str | None = None
 
     Raises InvalidInput for an unknown axis and for one that has no dimension of its own.
     """
-    axis = find_axis(dataset, name, locator=locator)
+    (dimension,) = find_dimensions(dataset, [name], locator=locator)
+    return dimension
+
+
+def find_dimensions(
+    dataset: xr.Dataset, names: Iterable[str], *, locator: str | None = None
+) -> tuple[str, ...]:
+    """Return the dimensions that run along the axes meant by names, each once.
+
+    Latitudes and longitudes that vary along the same dimensions, as on curvilinear grids and
+    meshes, stand for these dimensions when both are named. Raises InvalidInput for an unknown axis
+    and for one that has no dimension of its own.
+    """
+    axes = [find_axis(dataset, name, locator=locator) for name in names]
+    found = (_dimensions_of(dataset, axis, axes, locator) for axis in axes)
+    return tuple(dict.fromkeys(dimension for dimensions in found for dimension in dimensions))
+
+
+def _dimensions_of(
+    dataset: xr.Dataset, axis: str, axes: Collection[str], locator: str | None
+) -> tuple[str, ...]:
+    """Return the dimensions to take for `axis` when `axes` are asked for together."""
     if axis in dataset.dims:
-        return axis
-    dims = dataset[axis].dims
-    if len(dims) == 1:
-        return str(dims[0])
-    if dims:
-        among = " and ".join(map(str, dims))
-        raise InvalidInput(f"{axis!r} varies along {among}; name these instead", locator=locator)
-    raise InvalidInput(f"axis {axis!r} was already reduced to a single value", locator=locator)
+        return (axis,)
+    dims = tuple(map(str, dataset[axis].dims))
+    if not dims:
+        raise InvalidInput(f"axis {axis!r} was already reduced to a single value", locator=locator)
+    partners = _sharing(dataset, axis)
+    if not partners.isdisjoint(axes) or (len(dims) == 1 and not partners):
+        return dims
+    together = f" as {' and '.join(sorted(partners))} does" if partners else ""
+    among = " and ".join(dims)
+    raise InvalidInput(
+        f"{axis!r} varies along {among}{together}; name {'these' if dims[1:] else 'that'} instead",
+        locator=locator,
+    )
+
+
+def _sharing(dataset: xr.Dataset, axis: str) -> frozenset[str]:
+    """Return the longitudes on the dimensions of the latitude `axis`, or the other way round."""
+    for role, other in ((LATITUDE, LONGITUDE), (LONGITUDE, LATITUDE)):
+        if axis in _playing(dataset, role):
+            there = _playing(dataset, other)
+            return frozenset(n for n in there if dataset[n].dims == dataset[axis].dims)
+    return frozenset()
 
 
 def is_longitude(dataset: xr.Dataset, axis: str) -> bool:
     """Say whether `axis` holds geographic longitudes, which repeat every 360 degrees."""
     return axis in dataset.cf.coordinates.get("longitude", ()) or axis.lower() in LONGITUDE.names
+
+
+def is_on_map(dataset: xr.Dataset) -> bool:
+    """Say whether the data have a place on the map: an axis or a single value of x or y."""
+    return any(_playing(dataset, role) for role in (X, Y))
 
 
 def same_role(dataset: xr.Dataset, axis: str, other: xr.Dataset) -> str | None:

@@ -81,14 +81,19 @@ def numbers(variable: xr.Variable) -> np.ndarray:
         units = variable.encoding.get("units")
         if not units:
             raise ValueError("the times have no units to count in; use crs timestamps")
-        calendar = calendar_of(variable)
-        counted = cftime.date2num(
-            variable.values, units, calendar=calendar.name, has_year_zero=calendar.has_year_zero
-        )
-        return np.asarray(counted, dtype=np.float64)
+        return counted(variable, units)
     if variable.dtype.kind not in "iufb":
         raise ValueError("it holds no numbers; use crs indices")
     return np.asarray(variable.values, dtype=np.float64)
+
+
+def counted(variable: xr.Variable, units: str) -> np.ndarray:
+    """Return decoded times as float64 numbers in units such as `days since 1850-01-01`."""
+    calendar = calendar_of(variable)
+    found = cftime.date2num(
+        variable.values, units, calendar=calendar.name, has_year_zero=calendar.has_year_zero
+    )
+    return np.asarray(found, dtype=np.float64)
 
 
 def parse_period(text: str, calendar: Calendar) -> Period:

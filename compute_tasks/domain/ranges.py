@@ -148,7 +148,7 @@ def nearest(asked: Range, point: float, method: str | None) -> tuple[int, float]
 
 def _of_timestamps(name: str, variable: xr.Variable, dimension: Dimension) -> Range:
     if not is_time(variable):
-        raise ValueError("timestamps select along time axes only; use crs values or indices")
+        raise ValueError(_no_dates(variable))
     calendar = calendar_of(variable)
     start = _period(dimension.start, calendar)
     end = _period(dimension.end, calendar)
@@ -158,6 +158,12 @@ def _of_timestamps(name: str, variable: xr.Variable, dimension: Dimension) -> Ra
     values = np.atleast_1d(calendar.seconds(variable.values))
     slack = 0.0 if point is None else SECONDS_TOLERANCE
     return Range(name, variable, dimension, values, start.lower, end.upper, point, slack)
+
+
+def _no_dates(variable: xr.Variable) -> str:
+    units = variable.attrs.get("units")
+    told = f"its values in {units!r} are no dates" if units else "its values have no units"
+    return f"timestamps select along time axes only, and {told}; use crs values or indices"
 
 
 def _of_values(name: str, variable: xr.Variable, dimension: Dimension, circular: bool) -> Range:

@@ -16,13 +16,16 @@ Region = tuple[slice, ...]
 class Rows(Protocol):
     """A block as rows along its last dimension, and what they count for.
 
-    `targets` says which row of cells each belongs to, -1 none; the two kinds of weights multiply.
+    `targets` says which row of cells each belongs to, -1 none; taken in `order`, rows of the same
+    cells follow on each other, so that these stay in the cache. The weights of rows and of places
+    in a row multiply; there are both or none.
     """
 
     values: np.ndarray
+    order: np.ndarray
     targets: np.ndarray
-    row_weights: np.ndarray
-    weights: np.ndarray
+    row_weights: np.ndarray | None
+    weights: np.ndarray | None
     missing: np.ndarray
 
 
@@ -34,15 +37,14 @@ class Sums:
 
     def add(self, rows: Rows) -> None:
         """Add a block; the cells must be rows (two dimensions)."""
-        kernels.add_sums(
-            rows.values,
-            rows.targets,
-            rows.row_weights,
-            rows.weights,
-            rows.missing,
-            self.total,
-            self.weight,
+        data, cells = (
+            (rows.values, rows.order, rows.targets),
+            (rows.missing, self.total, self.weight),
         )
+        if rows.weights is None:
+            kernels.add_sums(*data, *cells)
+        else:
+            kernels.add_weighted(*data, rows.row_weights, rows.weights, *cells)
 
     def shaped(self, shape: tuple[int, ...]) -> None:
         """Give the cells another shape."""
@@ -75,7 +77,9 @@ class Extremes:
 
     def add(self, rows: Rows) -> None:
         """Add a block; the cells must be rows (two dimensions)."""
-        kernels.add_extremes(rows.values, rows.targets, rows.missing, self.lowest, self.best)
+        kernels.add_extremes(
+            rows.values, rows.order, rows.targets, rows.missing, self.lowest, self.best
+        )
 
     def shaped(self, shape: tuple[int, ...]) -> None:
         """Give the cells another shape."""
@@ -97,18 +101,22 @@ class Extremes:
 class Moments:
     """Counts, means and squared distances from the mean, for variance and standard deviation.
 
-    While blocks are added the distances are from the first value of each cell, which lies about
-    where the mean does; `shaped` turns them into those from the mean.
+    While blocks are added the distances are from a value near the mean, which keeps the squares
+    accurate; `shaped` turns them into those from the mean.
     """
 
     def __init__(self, shape: tuple[int, ...], dtype: np.dtype) -> None:
         self.count, self.mean = np.zeros(shape), np.zeros(shape)
         self.first, self.squares = np.zeros(shape), np.zeros(shape)
+        self.started = False
 
     def add(self, rows: Rows) -> None:
         """Add a block; the cells must be rows (two dimensions)."""
+        if not self.started:
+            self._start(rows)
         kernels.add_moments(
             rows.values,
+            rows.order,
             rows.targets,
             rows.missing,
             self.count,
@@ -116,6 +124,16 @@ class Moments:
             self.first,
             self.squares,
         )
+
+    def _start(self, rows: Rows) -> None:
+        """Measure from values of the first block: the cell's own, or one like it."""
+        there = np.isfinite(rows.values) & ~np.isin(rows.values, rows.missing)
+        if there.any():
+            own, used = there & (rows.targets >= 0)[:, np.newaxis], rows.values[there].mean()
+            self.mean[...] = used
+            places = np.nonzero(own)
+            self.mean[rows.targets[places[0]], places[1]] = rows.values[places]
+            self.started = True
 
     def shaped(self, shape: tuple[int, ...]) -> None:
         """Give the cells another shape, after the last block."""

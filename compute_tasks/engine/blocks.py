@@ -15,13 +15,15 @@ import numpy as np
 from compute_tasks.engine.hyperslab import Part, parts
 from compute_tasks.engine.layout import Identity, VariableIndex
 
-BLOCK_BYTES = 1 << 19
+BLOCK_BYTES = 1 << 20
 """Bytes of one block, about: what a thread reads and computes at a time."""
 TILE_BYTES = 1 << 25
 """Bytes of one step of chunks, at most, where the chunks are no larger."""
-UNIT_BYTES = 1 << 22
+UNIT_BYTES = 1 << 24
 MOST_UNITS = 16
 """Units along a first dimension that is reduced: each has accumulators of its own."""
+STATE_SHARE = 4
+"""How many times larger than its accumulators a unit is, at least."""
 
 Box = tuple[slice, ...]
 Item = TypeVar("Item")
@@ -70,29 +72,30 @@ class Unit:
         return (moved, *(_extent(along) for along in self.tile))
 
 
-def units(pieces: Sequence[Piece], *, keeps_first: bool) -> Iterator[Unit]:
+def units(pieces: Sequence[Piece], state_bytes: int | None) -> Iterator[Unit]:
     """Yield the units of the input in the order in which they are to be merged.
 
-    `keeps_first` tells that results differ along the first dimension, so that units there may be
-    small; where it is reduced they are few.
+    `state_bytes` are those of the accumulators that the first dimension is reduced into: units are
+    few then, and large enough to be worth their accumulators. None: the first dimension is kept.
     """
     start = 0
     for piece in pieces:
         if math.prod(piece.shape):
             for tile in _tiles(piece):
-                for blocks in _runs(piece, tile, keeps_first):
+                for blocks in _runs(piece, tile, state_bytes):
                     yield Unit(piece, start, tile, blocks)
         start += piece.shape[0]
 
 
 def _runs(
-    piece: Piece, tile: Sequence[Sequence[Part]], keeps_first: bool
+    piece: Piece, tile: Sequence[Sequence[Part]], state_bytes: int | None
 ) -> Iterator[tuple[tuple[Part, ...], ...]]:
     """Cut the first dimension into blocks of chunks, and those into runs for the units."""
     step = _bytes(piece, tile)
     blocks = list(_batched(piece.parts[0], BLOCK_BYTES // step))
-    per_unit = max(1, UNIT_BYTES // (step * len(blocks[0])))
-    if not keeps_first:
+    least = max(UNIT_BYTES, STATE_SHARE * (state_bytes or 0))
+    per_unit = max(1, least // (step * len(blocks[0])))
+    if state_bytes is not None:
         per_unit = max(per_unit, -(-len(blocks) // MOST_UNITS))
     yield from _batched(blocks, per_unit)
 

@@ -94,6 +94,30 @@ def _fold(total: np.uint64) -> np.uint64:
 @_kernel
 def add_sums(
     values: np.ndarray,
+    order: np.ndarray,
+    targets: np.ndarray,
+    missing: np.ndarray,
+    total: np.ndarray,
+    count: np.ndarray,
+) -> None:
+    """Add the rows of values to the rows of `total` that targets name, and count them."""
+    absent, other = missing[0], missing[1]
+    for row in order:
+        target = targets[row]
+        if target < 0:
+            continue
+        sums, counts = total[target], count[target]
+        for i in range(values.shape[1]):
+            value = values[row, i]
+            there = (value == value) & (value != absent) & (value != other)
+            sums[i] += np.float64(value) if there else 0.0
+            counts[i] += 1.0 if there else 0.0
+
+
+@_kernel
+def add_weighted(
+    values: np.ndarray,
+    order: np.ndarray,
     targets: np.ndarray,
     row_weights: np.ndarray,
     weights: np.ndarray,
@@ -101,24 +125,25 @@ def add_sums(
     total: np.ndarray,
     weight: np.ndarray,
 ) -> None:
-    """Add the rows of values, times their weights, to the rows of `total` that targets name."""
+    """Add the rows of values, times their weights, to those of `total`; likewise the weights."""
     absent, other = missing[0], missing[1]
-    for row in range(values.shape[0]):
+    for row in order:
         target = targets[row]
         if target < 0:
             continue
-        sums, norms = total[target], weight[target]
+        sums, norms, row_weight = total[target], weight[target], row_weights[row]
         for i in range(values.shape[1]):
             value = values[row, i]
             there = (value == value) & (value != absent) & (value != other)
-            share = row_weights[row] * weights[i] if there else 0.0
+            share = row_weight * weights[i]
             sums[i] += share * value if there else 0.0
-            norms[i] += share
+            norms[i] += share if there else 0.0
 
 
 @_kernel
 def add_extremes(
     values: np.ndarray,
+    order: np.ndarray,
     targets: np.ndarray,
     missing: np.ndarray,
     lowest: bool,
@@ -126,7 +151,7 @@ def add_extremes(
 ) -> None:
     """Keep the lowest or highest of each column in the rows of `best` that targets name."""
     absent, other = missing[0], missing[1]
-    for row in range(values.shape[0]):
+    for row in order:
         target = targets[row]
         if target < 0:
             continue
@@ -141,6 +166,7 @@ def add_extremes(
 @_kernel
 def add_moments(
     values: np.ndarray,
+    order: np.ndarray,
     targets: np.ndarray,
     missing: np.ndarray,
     count: np.ndarray,
@@ -148,9 +174,9 @@ def add_moments(
     first: np.ndarray,
     second: np.ndarray,
 ) -> None:
-    """Add distances, and their squares, from the first value that each cell has seen."""
+    """Add the distances from `shift`, and their squares, to the rows that targets name."""
     absent, other = missing[0], missing[1]
-    for row in range(values.shape[0]):
+    for row in order:
         target = targets[row]
         if target < 0:
             continue
@@ -158,9 +184,7 @@ def add_moments(
         for i in range(values.shape[1]):
             value = values[row, i]
             there = (value == value) & (value != absent) & (value != other)
-            base = shifts[i] if counts[i] > 0 else (np.float64(value) if there else 0.0)
-            distance = np.float64(value) - base if there else 0.0
-            shifts[i] = base
+            distance = np.float64(value) - shifts[i] if there else 0.0
             ones[i] += distance
             squares[i] += distance * distance
             counts[i] += 1.0 if there else 0.0

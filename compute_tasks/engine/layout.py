@@ -126,12 +126,15 @@ def contiguous(
     chunk = (*records, *_piece(shape[len(records) :], dtype.itemsize))
     counts = grid(shape, chunk)
     offsets = np.full(counts, begin, "int64")
+    sizes = np.full(counts, dtype.itemsize, "int64")
     distances = _distances(shape, dtype.itemsize, stride)
-    if begin != NEVER_WRITTEN:
-        for axis, (number, size, distance) in enumerate(zip(counts, chunk, distances, strict=True)):
-            along = np.arange(number, dtype="int64") * size * distance
-            offsets += along.reshape([-1 if i == axis else 1 for i in range(len(counts))])
-    sizes = np.full(counts, math.prod(chunk) * dtype.itemsize, "int64")
+    for axis, (length, size, distance) in enumerate(zip(shape, chunk, distances, strict=True)):
+        starts = np.arange(0, length, size).reshape(
+            [-1 if i == axis else 1 for i in range(len(shape))]
+        )
+        sizes *= np.minimum(size, length - starts)
+        if begin != NEVER_WRITTEN:
+            offsets += starts * distance
     masks = np.zeros(counts, "uint32")
     blank = dtype.type(0) if fill is None else fill
     return VariableIndex(name, shape, dtype, blank, chunk, (), offsets, sizes, masks)

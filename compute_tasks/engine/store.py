@@ -31,7 +31,11 @@ def open_store(
     if isinstance(filename, os.PathLike):
         filename = os.fspath(filename)
     path = Path(filename).expanduser() if isinstance(filename, str) else None
-    index = index_file(path, folder) if path and path.is_file() else None
+    index = None
+    if path and path.is_file():
+        # As the library's backend names it: without "..", but not through links.
+        path = Path(os.path.abspath(path))  # noqa: PTH100
+        index = index_file(path, folder)
     library = NetCDF4DataStore.open(str(path) if index else filename, group=group)
     with ExitStack() as on_error:
         on_error.callback(library.close)

@@ -28,6 +28,7 @@ def apply(process: Process, inputs: Sequence[Data], arguments: Mapping[str, Any]
     data.
     """
     given = {p.name: arguments.get(p.name, p.default) for p in process.parameters}
+    process.check(len(inputs), given)
     common = {p.name: given.pop(p.name) for p in process.parameters if p in COMMON}
     target = common.get(VARIABLE.name)
     if target is not None:

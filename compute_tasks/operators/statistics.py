@@ -7,7 +7,7 @@ import numpy as np
 import xarray as xr
 
 from compute_tasks.cf import attributes, cell_methods, units
-from compute_tasks.cf.axes import data_dimensions, find_dimension
+from compute_tasks.cf.axes import data_dimensions, find_dimensions
 from compute_tasks.errors import InvalidInput
 from compute_tasks.operators.grouping import Grouped
 
@@ -61,9 +61,10 @@ def reduce(data: xr.Dataset | Grouped, name: str, axes: Sequence[str] = ()) -> x
     """
     statistic = STATISTICS[name]
     if isinstance(data, Grouped):
-        over = _dimensions(data.dataset, axes)
+        over = find_dimensions(data.dataset, axes, locator="axes")
         return data.reduce(lambda part, dims: _reduce(part, statistic, dims), over)
-    return _reduce(data, statistic, _dimensions(data, axes) or data_dimensions(data))
+    over = find_dimensions(data, axes, locator="axes") or data_dimensions(data)
+    return _reduce(data, statistic, over)
 
 
 def check_numeric(dataset: xr.Dataset) -> None:
@@ -71,11 +72,6 @@ def check_numeric(dataset: xr.Dataset) -> None:
     for name, variable in dataset.data_vars.items():
         if variable.dtype.kind not in "iufb":
             raise InvalidInput(f"variable {name!r} holds no numbers", locator="variable")
-
-
-def _dimensions(dataset: xr.Dataset, axes: Sequence[str]) -> tuple[str, ...]:
-    found = (find_dimension(dataset, axis, locator="axes") for axis in axes)
-    return tuple(dict.fromkeys(found))
 
 
 def _reduce(dataset: xr.Dataset, statistic: Statistic, dims: Sequence[str]) -> xr.Dataset:

@@ -11,7 +11,8 @@ import numpy as np
 import xarray as xr
 from xarray.conventions import cf_encoder
 
-from compute_tasks.cf.times import is_time
+from compute_tasks.cf.axes import data_dimensions
+from compute_tasks.cf.times import calendar_of, counted, is_time
 from compute_tasks.outputs.references import REFERENCES, auxiliary, references, settle
 
 FILL = 1e20
@@ -35,18 +36,20 @@ STALE = (
 def encode(dataset: xr.Dataset) -> tuple[dict[Hashable, xr.Variable], dict[str, Any]]:
     """Return variables as they are stored (times as numbers, missing as fill) and attributes.
 
-    Coordinates must be in memory; data variables stay lazy. Float data get one `_FillValue` of
-    their type, coordinates none.
+    Axes come first, data variables last. Coordinates must be in memory; data variables stay lazy.
+    Float data get one `_FillValue` of their type, coordinates none.
     """
     dataset = settle(dataset)
-    plain = {name: _plain(variable) for name, variable in dataset.variables.items()}
+    axes = [name for name in data_dimensions(dataset) if name in dataset.coords]
+    names = dict.fromkeys((*axes, *dataset.coords, *dataset.data_vars))
+    plain = {name: _plain(dataset.variables[name]) for name in names}
     for name, variable in plain.items():
         variable.attrs.update(references(dataset, name))
     for name in dataset.data_vars:
         if plain[name].dtype.kind == "f":
             plain[name].encoding["_FillValue"] = plain[name].dtype.type(FILL)
-        if names := auxiliary(dataset, name):
-            plain[name].attrs["coordinates"] = " ".join(names)
+        if described_by := auxiliary(dataset, name):
+            plain[name].attrs["coordinates"] = " ".join(described_by)
     attributes = {k: v for k, v in dataset.attrs.items() if k != "external_variables"}
     return cf_encoder(plain, attributes)
 
@@ -59,7 +62,8 @@ def _plain(variable: xr.Variable) -> xr.Variable:
     attrs = {k: v for k, v in variable.attrs.items() if k not in STALE}
     encoding: dict[str, Any] = {"_FillValue": None} if data.dtype.kind == "f" else {}
     if is_time(variable):
-        attrs = {k: v for k, v in attrs.items() if k not in ("units", "calendar")}
-        encoding = {"_FillValue": None, "dtype": np.dtype(np.float64)}
-        encoding["units"] = variable.encoding.get("units", TIME_UNITS)
+        # xarray has no months and years, which cftime counts on calendars where they are even.
+        units = variable.encoding.get("units", TIME_UNITS)
+        attrs |= {"units": units, "calendar": calendar_of(variable).name}
+        return xr.Variable(variable.dims, counted(variable, units), attrs, {"_FillValue": None})
     return xr.Variable(variable.dims, data, attrs, encoding)

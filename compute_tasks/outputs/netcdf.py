@@ -129,7 +129,7 @@ def chunks(shape: tuple[int, ...], itemsize: int) -> tuple[int, ...]:
 def _define(file: netCDF4.Dataset, name: str, variable: xr.Variable, classic: bool) -> Target:
     attributes = dict(variable.attrs)
     options: dict[str, Any] = {"fill_value": attributes.pop("_FillValue", None)}
-    if variable.ndim and not classic and variable.dtype != object:
+    if variable.ndim and not classic:
         options |= {"zlib": True, "complevel": 1, "shuffle": True}
         options["chunksizes"] = chunks(variable.shape, variable.dtype.itemsize)
     if classic and variable.nbytes > CLASSIC_BYTES:
@@ -137,8 +137,7 @@ def _define(file: netCDF4.Dataset, name: str, variable: xr.Variable, classic: bo
             f"{name} has {variable.nbytes} bytes, a variable of a NETCDF3 file at most "
             f"{CLASSIC_BYTES}; choose netcdf4 or a smaller domain"
         )
-    kind: Any = str if variable.dtype == object else variable.dtype
-    target = file.createVariable(name, kind, tuple(map(str, variable.dims)), **options)
+    target = file.createVariable(name, variable.dtype, tuple(map(str, variable.dims)), **options)
     if "chunksizes" in options:
         target.set_var_chunk_cache(size=2 * MOST_BYTES)
     target.set_auto_maskandscale(False)
@@ -150,24 +149,25 @@ def _define(file: netCDF4.Dataset, name: str, variable: xr.Variable, classic: bo
 def _stored(variable: xr.Variable, classic: bool) -> xr.Variable:
     """Return the variable in a type that the format has."""
     if variable.dtype.kind in "SUO":
-        texts = variable.astype(object).copy(data=_texts(variable.values))
-        return _characters(texts) if classic else texts
+        return _characters(variable)
     kind = _classic_type(variable) if classic else variable.dtype
     return variable if kind == variable.dtype else variable.astype(kind, keep_attrs=True)
 
 
-def _texts(values: np.ndarray) -> np.ndarray:
-    texts = [v.decode(errors="replace") if isinstance(v, bytes) else str(v) for v in values.flat]
-    result = np.empty(values.shape, dtype=object)
-    result[...] = np.array(texts, dtype=object).reshape(values.shape)
-    return result
-
-
 def _characters(variable: xr.Variable) -> xr.Variable:
-    encoded = [text.encode() for text in variable.values.flat]
+    """Return texts as arrays of characters, which more programs read than the strings of NetCDF-4.
+
+    A lone character, as which grid mappings are stored, has no dimension for its letters.
+    """
+    texts = [
+        v.decode(errors="replace") if isinstance(v, bytes) else str(v) for v in variable.values.flat
+    ]
+    encoded = [text.encode() for text in texts]
     width = max([1, *map(len, encoded)])
     letters = np.array(encoded, dtype=f"S{width}").view("S1").reshape(*variable.shape, width)
     attributes = {**variable.attrs, "_Encoding": "utf-8"}
+    if letters.shape == (1,):
+        return xr.Variable((), letters[0], attributes)
     return xr.Variable((*variable.dims, f"string{width}"), letters, attributes)
 
 

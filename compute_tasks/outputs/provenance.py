@@ -59,6 +59,8 @@ def _ranges(variables: Iterable[Variable], domains: Mapping[str, Domain]) -> lis
 
 def _process_text(step: Step) -> str:
     parts = [_domain_text(step.domain)] if step.domain else []
+    if step.gridder:
+        parts.append(f"{step.gridder.method} to grid {step.gridder.grid}")
     parts += [
         f"{name}={_value_text(value)}"
         for name, value in step.arguments.items()

@@ -8,6 +8,8 @@ from collections.abc import Hashable
 
 import xarray as xr
 
+from compute_tasks.cf.axes import is_on_map
+
 BOUNDS = ("bounds", "climatology")
 PAIRS = ("cell_measures", "formula_terms")
 REFERENCES = (*BOUNDS, *PAIRS, "grid_mapping", "ancillary_variables")
@@ -37,8 +39,8 @@ def references(dataset: xr.Dataset, name: Hashable) -> dict[str, str]:
             found[key] = sound
     if name in dataset.coords and not any(key in found for key in BOUNDS):
         found |= _customary_bounds(dataset, name)
-    if name in dataset.data_vars and "grid_mapping" not in found:
-        found |= _only_grid_mapping(dataset, variable)
+    if name in dataset.data_vars:
+        found = _with_grid_mapping(dataset, name, found)
     return found
 
 
@@ -84,10 +86,19 @@ def _customary_bounds(dataset: xr.Dataset, name: Hashable) -> dict[str, str]:
     return {}
 
 
-def _only_grid_mapping(dataset: xr.Dataset, variable: xr.Variable) -> dict[str, str]:
-    """Return the dataset's one grid mapping, which computing has separated from the variable."""
+def _with_grid_mapping(
+    dataset: xr.Dataset, name: Hashable, found: dict[str, str]
+) -> dict[str, str]:
+    """Return the references with the dataset's one grid mapping, which computing may cut loose.
+
+    A variable that is on no place of the map any more has none.
+    """
     mappings = _grid_mappings(dataset)
-    return {"grid_mapping": mappings[0]} if len(mappings) == 1 and variable.ndim >= 2 else {}
+    if len(mappings) == 1:
+        found = {"grid_mapping": mappings[0], **found}
+    if "grid_mapping" not in found or is_on_map(dataset[[name]]):
+        return found
+    return {key: text for key, text in found.items() if key != "grid_mapping"}
 
 
 def _grid_mappings(dataset: xr.Dataset) -> list[str]:

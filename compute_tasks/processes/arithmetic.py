@@ -1,6 +1,6 @@
 """Processes that compute with two inputs, or with one input and a number."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -12,6 +12,7 @@ from compute_tasks.cf.axes import data_dimensions
 from compute_tasks.cf.grids import match
 from compute_tasks.errors import InvalidInput, MissingInput
 from compute_tasks.operators.mapping import pointwise
+from compute_tasks.operators.pairing import pairs
 from compute_tasks.operators.parameters import COMMON, CONST
 from compute_tasks.operators.statistics import check_numeric
 from compute_tasks.registry import catalog
@@ -21,7 +22,23 @@ Describe = Callable[[xr.DataArray, xr.DataArray | float], Attributes]
 
 
 def _arithmetic(name: str, title: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    return catalog.process(f"CDAT.{name}", title, inputs=(1, 2), parameters=[CONST], common=COMMON)
+    return catalog.process(
+        f"CDAT.{name}",
+        title,
+        inputs=(1, 2),
+        parameters=[CONST],
+        common=COMMON,
+        check=_check_operand,
+    )
+
+
+def _check_operand(count: int, arguments: Mapping[str, Any]) -> None:
+    """Refuse two second operands, or none."""
+    given = arguments.get("const") is not None
+    if count > 1 and given:
+        raise InvalidInput("two inputs and const came; give one of them", locator="const")
+    if count == 1 and not given:
+        raise MissingInput("give a second input or the number const", locator="const")
 
 
 @_arithmetic("add", "Sum of two inputs")
@@ -84,12 +101,8 @@ def _computed(
     for dataset in datasets:
         check_numeric(dataset)
     first, *others = datasets
-    if others and const is not None:
-        raise InvalidInput("two inputs and const came; give one of them", locator="const")
-    if others:
-        return _with_second(first, others[0], function, describe)
     if const is None:
-        raise MissingInput("give a second input or the number const", locator="const")
+        return _with_second(first, others[0], function, describe)
     return first.assign(
         {
             name: pointwise(lambda block: function(block, const), describe(data, const), data)
@@ -104,7 +117,7 @@ def _with_second(
     matched = match(first, second, "the first input", "the second", locator="operation")
     dims = _dimensions(first, matched)
     results = {}
-    for name, other in _pairs(first, matched).items():
+    for name, other in pairs(first, matched).items():
         one, two = first[name], matched[other]
         result = pointwise(function, describe(one, two), one, two)
         results[name] = result.transpose(*(d for d in dims if d in result.dims))
@@ -124,20 +137,6 @@ def _dimensions(first: xr.Dataset, second: xr.Dataset) -> tuple[str, ...]:
         f"only the first input has the axis {own[0]} and only the second {own[1]}; "
         "one of them must have all axes",
         locator="operation",
-    )
-
-
-def _pairs(first: xr.Dataset, second: xr.Dataset) -> dict[str, str]:
-    """Return which variable of the second input goes with each of the first."""
-    a, b = ([str(name) for name in dataset.data_vars] for dataset in (first, second))
-    if len(a) == len(b) == 1:
-        return {a[0]: b[0]}
-    if set(a) <= set(b):
-        return {name: name for name in a}
-    raise InvalidInput(
-        f"the first input has the variables {', '.join(a)}, the second {', '.join(b)}; "
-        "choose one with the parameter variable",
-        locator="variable",
     )
 
 

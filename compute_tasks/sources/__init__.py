@@ -1,7 +1,8 @@
 """Addresses to lazy datasets: local files, http(s), OPeNDAP, Zarr.
 
 `open_source` is the one door. It finds the way to the bytes (`local`, `thredds` with `http` and
-`opendap`), keeps what belongs to the variable and decodes it (`cf`), and makes it lazy (`lazy`).
+`opendap`), keeps what belongs to the variable and decodes it (`cf`), makes it lazy (`lazy`) and
+its invalid values missing (`valid`).
 """
 
 from pathlib import Path
@@ -11,7 +12,7 @@ import xarray as xr
 
 from compute_tasks.errors import InvalidInput, MissingInput, SourceError, TaskError
 from compute_tasks.model import Variable
-from compute_tasks.sources import cf, lazy, local, network, thredds
+from compute_tasks.sources import cf, lazy, local, network, thredds, valid
 from compute_tasks.sources.policy import SourcePolicy
 
 __all__ = ["SourcePolicy", "open_source"]
@@ -42,7 +43,11 @@ def open_source(
     except Exception as error:
         message = f"{uri}: the attributes of {variable.variable!r} or its axes cannot be understood"
         raise SourceError(message, locator="variable") from error
-    return lazy.make_lazy(decoded, uri)
+    opened = lazy.make_lazy(decoded, uri)
+    opened[variable.variable] = valid.masked(
+        opened[variable.variable].variable, *valid.limits(kept[variable.variable].variable)
+    )
+    return opened
 
 
 def _open(uri: str, name: str, policy: SourcePolicy, workspace: Path | None) -> xr.Dataset:

@@ -103,6 +103,8 @@ def _check_computable(name: str, variables: Mapping[str, xr.Variable], uri: str)
         what = "holds text, not numbers"
     elif not _is_distinct(variable):
         what = "has one dimension twice"
+    elif empty := [str(d) for d, size in variable.sizes.items() if not size]:
+        what = f"has no values, its axis {empty[0]} has no points"
     if what:
         have = _listed(variables)
         message = f"variable {name!r} of {uri} {what}; the data variables are: {have}"

@@ -78,6 +78,7 @@ def _check_hdf5(file: Path | BinaryIO, uri: str) -> None:
         with HDF5_LOCK, h5py.File(file, "r") as opened:
             outside = [name for name in opened if _leads_outside(opened, name)]
             large = [name for name in opened if _is_large_axis(opened, name)]
+            groups = _only_groups(opened)
     except TaskError:
         raise
     except Exception as error:
@@ -90,6 +91,9 @@ def _check_hdf5(file: Path | BinaryIO, uri: str) -> None:
         raise SourceRefused(message, locator="variable")
     if large:
         raise cf.large_axis(uri, large[0])
+    if groups:
+        message = f"{uri} keeps its variables in groups ({', '.join(groups)}), which are not read"
+        raise SourceError(message, locator="variable")
 
 
 def _leads_outside(file: h5py.File, name: str) -> bool:
@@ -104,6 +108,15 @@ def _is_large_axis(file: h5py.File, name: str) -> bool:
         return False
     item = file[name]
     return isinstance(item, h5py.Dataset) and item.is_scale and item.nbytes > cf.AXIS_BYTES
+
+
+def _only_groups(file: h5py.File) -> list[str]:
+    """Return the groups of a file that has nothing but axes beside them."""
+    links = {name for name in file if isinstance(file.get(name, getlink=True), h5py.HardLink)}
+    items = {name: file[name] for name in links}
+    if any(isinstance(item, h5py.Dataset) and not item.is_scale for item in items.values()):
+        return []
+    return sorted(name for name, item in items.items() if isinstance(item, h5py.Group))
 
 
 def _meaning(error: BaseException) -> str:

@@ -12,7 +12,7 @@ from urllib.parse import unquote, urlsplit
 import xarray as xr
 
 from compute_tasks.errors import InvalidInput, SourceError, SourceRefused
-from compute_tasks.sources import files
+from compute_tasks.sources import files, network
 from compute_tasks.sources.policy import SourcePolicy
 
 
@@ -33,6 +33,17 @@ def open_path(path: Path, uri: str) -> xr.Dataset:
         raise SourceError(message, locator="variable") from error
     what = "is neither a file nor a folder" if path.exists() else "does not exist"
     raise SourceError(f"{uri} {what}", locator="variable")
+
+
+def located(uri: str, policy: SourcePolicy) -> Path | None:
+    """Return the local place an address stands for, None for a remote one.
+
+    Raises SourceRefused for a place outside the roots, InvalidInput for an unusable address.
+    """
+    if uri.lower().startswith(("http://", "https://")):
+        network.check_address(uri)
+        return mapped(uri, policy)
+    return _allowed(uri, policy)
 
 
 def mapped(uri: str, policy: SourcePolicy) -> Path | None:

@@ -15,6 +15,7 @@ from urllib.parse import urljoin, urlsplit
 import requests
 from requests.adapters import HTTPAdapter
 from tenacity import (
+    RetryCallState,
     Retrying,
     retry_if_exception_type,
     stop_after_attempt,
@@ -133,6 +134,7 @@ def retried(policy: SourcePolicy, action: Callable[[], T]) -> T:
         retry=retry_if_exception_type(Transient),
         stop=stop_after_attempt(policy.attempts),
         wait=wait,
+        before_sleep=lambda state: _tell(policy, state),
         reraise=True,
     )
     try:
@@ -142,6 +144,13 @@ def retried(policy: SourcePolicy, action: Callable[[], T]) -> T:
             raise
         message = f"{error.message} (tried {policy.attempts} times)"
         raise Transient(message, locator=error.locator) from error
+
+
+def _tell(policy: SourcePolicy, state: RetryCallState) -> None:
+    error = state.outcome.exception() if state.outcome else None
+    if isinstance(error, Transient) and state.next_action:
+        count = f"try {state.attempt_number + 1} of {policy.attempts}"
+        policy.notice(f"{error.message}; {count} in {state.next_action.sleep:.1f} s")
 
 
 @contextmanager

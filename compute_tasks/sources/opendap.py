@@ -28,6 +28,8 @@ PREFETCH_BYTES = 8_000_000
 """Variables of fewer bytes in all are read in one request when a dataset is opened."""
 GLOBAL = re.compile(r"^(nc_global|hdf5_global|global)$", re.IGNORECASE)
 CHUNKS = "_ChunkSizes"
+TRANSPORT = "DODS"
+"""How attributes begin that speak of the transport, such as `DODS.strlen`, and not of the data."""
 
 T = TypeVar("T")
 
@@ -215,7 +217,11 @@ def _attributes(remote: Remote, leaf: dap2.Leaf) -> dict[str, Any]:
     found = remote.attributes.get(leaf.name, {})
     own = found.get(leaf.name) if isinstance(found, dict) else None
     merged = {**found, **own} if isinstance(own, dict) else dict(found)
-    return {key: value for key, value in merged.items() if not isinstance(value, dict)}
+    return {
+        key: value
+        for key, value in merged.items()
+        if not isinstance(value, dict) and not key.startswith(TRANSPORT)
+    }
 
 
 def _global_attributes(remote: Remote) -> dict[str, Any]:

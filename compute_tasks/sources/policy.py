@@ -1,7 +1,12 @@
 """What may be opened and how hard to try: plain values, given by whoever runs the science."""
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from pathlib import Path
+
+
+def unheard(message: str) -> None:
+    """Tell nobody."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -13,7 +18,8 @@ class SourcePolicy:
     addresses always may. `mapping` is a JSON file of archive addresses that are local folders.
     `timeout` is in seconds of silence, `backoff` the seconds before a failed read is tried again
     (doubled each time, with jitter), `request_bytes` bounds one OPeNDAP request, `download_bytes`
-    one file that cannot be read in parts.
+    one file that cannot be read in parts. `notice` is told, in whatever thread reads, why a read
+    is tried again and when.
     """
 
     roots: tuple[Path, ...] = ()
@@ -24,3 +30,4 @@ class SourcePolicy:
     attempts: int = 4
     backoff: float = 0.5
     download_bytes: int = 10_000_000_000
+    notice: Callable[[str], None] = field(default=unheard, compare=False, repr=False)

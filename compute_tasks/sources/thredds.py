@@ -39,6 +39,11 @@ def ways(uri: str) -> tuple[Way, Way]:
     return Way(uri, False), Way(bare, True, guessed=True)
 
 
+def given(uri: str) -> Way:
+    """Return the way the user gave."""
+    return next(way for way in ways(uri) if not way.guessed)
+
+
 def open_remote(
     uri: str, policy: SourcePolicy, variable: str, workspace: Path | None
 ) -> xr.Dataset:

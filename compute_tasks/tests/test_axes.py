@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from compute_tasks.cf.axes import axis_names, find_axis, find_dimension
+from compute_tasks.cf.axes import axis_names, find_axis, find_dimension, find_dimensions
 from compute_tasks.errors import InvalidInput
 from compute_tasks.tests import data
 from compute_tasks.tests.science import run
@@ -81,3 +81,17 @@ def test_an_axis_reduced_before_is_said_to_be():
 def test_a_scalar_coordinate_is_no_dimension():
     with pytest.raises(InvalidInput, match="'height' was already reduced to a single value"):
         find_dimension(data.tas(), "height")
+
+
+@pytest.mark.parametrize("dims", [("j", "i"), ("cell",)])
+def test_latitudes_and_longitudes_named_together_stand_for_the_cells_they_share(dims):
+    zeros = np.zeros((2,) * len(dims))
+    coords = {
+        "lat": (dims, zeros, {"standard_name": "latitude"}),
+        "lon": (dims, zeros, {"standard_name": "longitude"}),
+    }
+    dataset = xr.Dataset({"v": (dims, zeros)}, coords)
+    assert find_dimensions(dataset, ["lat", "lon"]) == dims
+    assert find_dimensions(dataset, ["x", "y"]) == dims
+    with pytest.raises(InvalidInput, match=r"'lat' varies along .* as lon does; name th"):
+        find_dimensions(dataset, ["lat"])

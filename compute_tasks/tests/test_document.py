@@ -118,6 +118,7 @@ def test_wrong_json_is_refused_with_its_line_and_column():
         ('["a"]', "domain[0]"),
         ('[{"id": 7}]', "'id' must be a text, not 7"),
         ('[{"lat": {}}]', "has no 'id'"),
+        ('[{"id": ""}]', "'id' is empty"),
         ('[{"id": "d0"}, {"id": "d0"}]', "used twice"),
         ('[{"id": "d0", "id": "d1"}]', "occurs twice"),
         ('[{"id": "d0", "lat": [1, 2]}]', "must be an object"),
@@ -154,7 +155,7 @@ def test_a_variable_id_holds_exactly_one_bar(identity):
 @pytest.mark.parametrize(
     ("values", "said"),
     [
-        ({"result": ""}, "has no 'result'"),
+        ({"result": ""}, "'result' is empty"),
         ({"input": "v0"}, "must be a list of names"),
         ({"input": [1]}, "must be a list of names"),
         ({"axes": None}, "not null"),

@@ -316,3 +316,50 @@ def test_a_folder_that_cannot_be_made_is_a_write_error_without_its_path(written,
     with pytest.raises(WriteError) as caught:
         written(data.sftlf())
     assert str(tmp_path) not in str(caught.value)
+
+
+@pytest.mark.parametrize("format", ["netcdf4", "netcdf3"])
+def test_a_grid_mapping_without_a_map_is_left_out(written, format):
+    rotated = {"grid_mapping_name": "rotated_latitude_longitude"}
+    dataset = data.tas().assign_coords(crs=((), b"", rotated))
+    dataset.tas.encoding["grid_mapping"] = "crs"
+    mean = dataset.mean(("lat", "lon"), keep_attrs=True).assign_coords(crs=dataset.crs)
+    mean.tas.encoding["grid_mapping"] = "crs"
+    with raw(written(mean, format=format)[0]) as file:
+        assert "grid_mapping" not in file["tas"].ncattrs()
+        assert "crs" not in file.variables
+    with raw(written(dataset.isel(lat=0, lon=0), format=format)[0]) as file:
+        assert file["tas"].grid_mapping == "crs"
+        assert (file["crs"].dtype, file["crs"].dimensions) == ("S1", ())
+
+
+@pytest.mark.parametrize("format", ["netcdf4", "netcdf3"])
+def test_texts_are_characters_which_more_programs_read_than_strings(written, format):
+    names = np.array(["Zürich", "Oslo", ""], dtype=object)
+    dataset = xr.Dataset({"tas": ("station", np.zeros(3))}, {"name": ("station", names)})
+    with raw(written(dataset, format=format)[0]) as file:
+        assert file["name"].dtype == "S1"
+        assert file["name"].dimensions == ("station", "string7")
+
+
+@pytest.mark.parametrize(
+    ("units", "calendar"),
+    [("months since 2000-01-01", "360_day"), ("common_years since 2000-01-01", "noleap")],
+)
+def test_times_in_months_and_years_keep_their_units(written, units, calendar):
+    dataset = data.tas((2000, 2001), calendar, units=units)
+    path = written(dataset)[0]
+    with raw(path) as file:
+        assert (file["time"].units, file["time"].calendar) == (units, calendar)
+        dates = netCDF4.num2date(file["time"][:], units, calendar)
+        edges = netCDF4.num2date(file["time_bnds"][:], units, calendar)
+    assert list(dates) == list(dataset.time.values)
+    assert edges.tolist() == dataset.time_bnds.values.tolist()
+
+
+def test_a_header_reads_from_the_axes_to_the_data(written):
+    dataset = data.tas()
+    mixed = dataset[["lon_bnds", "tas", "height", "lat", "time_bnds", "lon", "time", "lat_bnds"]]
+    with raw(written(mixed)[0]) as file:
+        names = list(file.variables)
+    assert (names[:3], names[-1]) == (["time", "lat", "lon"], "tas")

@@ -184,9 +184,13 @@ def test_groups_may_be_reduced(plan):
     ("operations", "locator", "said"),
     [
         ([("CDAT.subset", "s", ["v9"])], "operation", "known variables are v0, v1, v2"),
-        ([("CDAT.subset", "s", ["v0", "v1"])], "operation", "takes 1 input; 2 came"),
-        ([("CDAT.aggregate", "a", ["v0"])], "operation", "takes 2 to any number inputs; 1 came"),
-        ([("CDAT.add", "a", ["v0", "v1", "v2"])], "operation", "takes 1 to 2 inputs; 3 came"),
+        ([("CDAT.subset", "s", ["v0", "v1"])], "operation", "takes 1 input; it is given 2"),
+        ([("CDAT.aggregate", "a", ["v0"])], "operation", "takes 2 or more inputs; it is given 1"),
+        (
+            [("CDAT.add", "a", ["v0", "v1", "v2"])],
+            "operation",
+            "takes 1 to 2 inputs; it is given 3",
+        ),
         ([("CDAT.mean", "m", ["v0"], {"axis": "x"})], "operation", "it takes axes"),
         ([("CDAT.add", "a", ["v0"], {"const": "ten"})], "const", "a number is accepted"),
         ([("CDAT.subset", "s", ["v0"], {"domain": "d7"})], "domain", "known are d0, d1"),
@@ -244,11 +248,11 @@ def test_groups_may_be_reduced(plan):
                     "CDAT.subset",
                     "s",
                     ["v0"],
-                    {"gridder": {"tool": "esmf", "method": "linear", "grid": "T85"}},
+                    {"gridder": {"tool": "esmf", "method": "linear", "grid": "T0"}},
                 )
             ],
             "operation",
-            "regridding is not offered",
+            "give one of uniform~DYxDX",
         ),
     ],
 )
@@ -293,3 +297,12 @@ def test_a_variables_domain_must_exist_when_it_is_used(plan):
     with pytest.raises(InvalidInput, match=r"variable v0: no domain \"d9\""):
         plan(("CDAT.subset", "s", ["v0"]), v0="d9")
     assert plan(("CDAT.subset", "s", ["v1"]), v0="d9").outputs == ("s",)
+
+
+def test_arguments_that_do_not_go_together_are_refused_before_any_file_is_opened():
+    operation = '[{"name": "CDAT.add", "result": "a", "input": ["v"]}]'
+    variable = '[{"uri": "nowhere.nc", "id": "tas|v"}]'
+    workflow = parse("CDAT.add", variable=variable, domain="[]", operation=operation)
+    with pytest.raises(MissingInput, match=r"CDAT.add \(a\): give a second input") as caught:
+        build(workflow)
+    assert caught.value.locator == "const"

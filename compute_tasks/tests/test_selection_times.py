@@ -95,6 +95,9 @@ def test_timestamps_need_an_axis_of_times():
     plain = xr.Dataset({"v": ("time", [1.0, 2.0])}, {"time": [0, 1]})
     with pytest.raises(InvalidInput, match="timestamps select along time axes only"):
         cut_times(plain, "2000", "2001")
+    plain.time.attrs["units"] = "day as %Y%m%d.%f"
+    with pytest.raises(InvalidInput, match=r"values in 'day as %Y%m%d.%f' are no dates"):
+        cut_times(plain, "2000", "2001")
 
 
 def test_values_on_a_time_axis_are_numbers_in_the_units_of_the_file():

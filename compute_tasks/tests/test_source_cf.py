@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from compute_tasks.errors import InvalidInput
+from compute_tasks.errors import InvalidInput, SourceError
 from compute_tasks.model import Variable
 from compute_tasks.sources import SourcePolicy, open_source
 from compute_tasks.tests import data
@@ -209,3 +209,76 @@ def test_no_encoding_tells_where_the_file_lies(tmp_path):
     everything = [opened.encoding, opened.attrs]
     everything += [part for v in opened.variables.values() for part in (v.encoding, v.attrs)]
     assert str(tmp_path) not in str(everything)
+
+
+@pytest.mark.parametrize("packing", [{}, {"scale_factor": 0.1}, {"scale_factor": np.float32(0.1)}])
+@pytest.mark.parametrize("fill", [None, np.int16(-99)])
+@pytest.mark.parametrize(
+    "limits",
+    [
+        {"valid_range": np.array([-7, 7], "i2")},
+        {"valid_min": np.int16(-7), "valid_max": np.int16(7)},
+        {"valid_range": np.array([-7, 7], "i4")},
+    ],
+)
+def test_values_outside_the_valid_range_are_missing(written, packing, fill, limits):
+    stored = [[-8, -7], [-99, 7], [8, 0]]
+    opened = written(
+        lambda file: add(file, "v", ("time", "x"), stored, "i2", fill, **packing, **limits)
+    )
+    assert np.isnan(opened.v.values).tolist() == [[True, False], [True, False], [True, False]]
+    assert opened.v.values[1, 1] == pytest.approx(7 * packing.get("scale_factor", 1))
+
+
+@pytest.mark.parametrize(
+    ("limits", "missing"),
+    [
+        ({"valid_range": np.array([0.1, 0.3])}, [True, False, False, True]),
+        ({"valid_min": 0.2}, [True, True, False, False]),
+        ({"valid_max": np.float32(0.3)}, [False, False, False, True]),
+        ({"valid_range": np.array([3.0, 1.0])}, [False] * 4),
+        ({"valid_range": "0 to 1", "valid_max": np.nan}, [False] * 4),
+    ],
+)
+def test_a_valid_range_of_fractions_includes_its_ends(written, limits, missing):
+    def fill(file):
+        file.createDimension("n", 4)
+        add(file, "v", ("n",), [0.0, 0.1, 0.3, 0.4], **limits)
+
+    opened = written(fill)
+    assert np.isnan(opened.v.values).tolist() == missing
+    assert opened.v.dtype == np.float32
+
+
+def test_a_valid_range_may_be_of_the_unpacked_values(written):
+    def fill(file):
+        unpacked = {"scale_factor": 0.5, "valid_range": np.array([1.0, 2.0])}
+        add(file, "v", ("time",), [1, 2, 5], "i2", **unpacked)
+
+    np.testing.assert_array_equal(written(fill).v, [np.nan, 1, np.nan])
+
+
+def test_a_valid_range_of_unsigned_bytes_is_unsigned(written):
+    def fill(file):
+        unsigned = {"_Unsigned": "true", "valid_range": np.array([0, -2], "i1")}
+        add(file, "v", ("time",), [-1, -2, 0], "i1", **unsigned)
+
+    np.testing.assert_array_equal(written(fill).v, [np.nan, 254, 0])
+
+
+def test_a_variable_without_points_is_refused_by_the_name_of_its_axis(written):
+    def fill(file):
+        file.createDimension("level", 0)
+        add(file, "v", ("x", "level"), np.zeros((2, 0)))
+
+    with pytest.raises(InvalidInput, match=r"'v' .* has no values, its axis level has no points"):
+        written(fill)
+
+
+def test_a_file_of_groups_is_refused_by_their_names(written):
+    def fill(file):
+        add(file, "time", ("time",), [1, 2, 3])
+        add(file.createGroup("data"), "v", ("time",), [1, 2, 3])
+
+    with pytest.raises(SourceError, match=r"variables in groups \(data\), which are not read"):
+        written(fill)

@@ -76,6 +76,18 @@ def test_parts_are_the_right_ones(server, part):
     xr.testing.assert_allclose(opened.isel(part).compute(), TAS.isel(part))
 
 
+def test_attributes_that_speak_of_the_transport_are_left_out(server):
+    forward = servers.forward(server)
+
+    def respond(request):
+        answer = forward(request)
+        return replace(answer, body=answer.body.replace(b"String long_name", b"String DODS.strlen"))
+
+    with servers.web(respond) as web:
+        opened = source(f"{web.url}/dodsC/tas.nc")
+    assert set(opened.tas.attrs) == set(TAS.tas.attrs) - {"long_name"}
+
+
 def test_four_dimensions_are_read(server):
     part = {"plev": [2, 0], "time": slice(1, None, 5)}
     xr.testing.assert_allclose(

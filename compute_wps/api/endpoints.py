@@ -11,7 +11,7 @@ from ninja.errors import HttpError, ValidationError
 from pydantic import JsonValue
 
 from compute_wps import __doc__ as description
-from compute_wps import answers, catalog, documents, jobs, models, results
+from compute_wps import answers, catalog, documents, jobs, models, results, retention
 from compute_wps.api import schemas
 from compute_wps.protocol.exceptions import ProtocolError
 from compute_wps.views import base_url, metrics_page
@@ -50,7 +50,7 @@ def list_jobs(
         count=count,
         next=address(offset + limit) if offset + limit < count else None,
         previous=address(max(0, offset - limit)) if offset else None,
-        results=[schemas.Job.of(row, base) for row in page],
+        results=[schemas.Job.of(row, base, row.message) for row in page],
     )
 
 
@@ -59,7 +59,25 @@ def list_jobs(
 @api.get("/job/{job_id}.json", response=schemas.Job, include_in_schema=False)
 def show_job(request: HttpRequest, job_id: str) -> schemas.Job:
     """Return one job."""
-    return schemas.Job.of(_job(job_id), base_url(request))
+    return _shown(_job(job_id), request)
+
+
+@api.patch(
+    "/job/{job_id}/",
+    response={200: schemas.Job, 400: schemas.Problem, 404: schemas.Problem, 409: schemas.Problem},
+    summary="Keep the results of a job longer or shorter",
+)
+@api.patch("/job/{job_id}", response=schemas.Job, include_in_schema=False)
+def change_job(request: HttpRequest, job_id: str, wanted: schemas.Retention) -> schemas.Job:
+    """Set how long the results of the job are kept; what has expired stays so."""
+    job = _job(job_id)
+    try:
+        kept = retention.keep(job.id, wanted.retention_days)
+    except retention.RetentionError as error:
+        raise HttpError(400, str(error)) from error
+    if not kept:
+        raise HttpError(409, f"the results of job {job_id} are gone")
+    return _shown(_job(job_id), request)
 
 
 @api.delete("/job/{job_id}/", response={204: None, 404: schemas.Problem}, summary="Remove a job")
@@ -149,6 +167,10 @@ def _broken(request: HttpRequest, error: Exception) -> HttpResponse:
     logger.error("request broke", reference=reference, exc_info=error)
     detail = f"The service failed on this request; its operator finds the cause under {reference}."
     return api.create_response(request, {"detail": detail}, status=HTTPStatus.INTERNAL_SERVER_ERROR)
+
+
+def _shown(job: models.Job, request: HttpRequest) -> schemas.Job:
+    return schemas.Job.of(job, base_url(request), documents.message_of(job))
 
 
 def _job(job_id: str) -> models.Job:

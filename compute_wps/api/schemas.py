@@ -90,14 +90,17 @@ class Job(Schema):
     status_links: list[str]
     elapsed: str = Field(description="Time from acceptance to the end, or until now")
     accepted: datetime
+    message: str = Field(description="What the job does, where it stands in the queue, or why not")
+    expires: datetime | None = Field(description="When its results are removed; null until it ends")
     datainputs: str = Field(description="The inputs as a JSON object of texts")
     output: list[Output]
 
     @classmethod
-    def of(cls, row: models.Job, base_url: str) -> Self:
-        """Show a row; addresses begin with `base_url`."""
+    def of(cls, row: models.Job, base_url: str, message: str) -> Self:
+        """Show a row; addresses begin with `base_url`, `message` is what there is to say."""
         api = f"{base_url}/wps/api"
-        files = [o for o in row.outputs.all() if o.kind == models.Output.Kind.FILE]
+        kept = [] if row.expired else row.outputs.all()
+        files = [o for o in kept if o.kind == models.Output.Kind.FILE]
         return cls(
             url=f"{api}/job/{row.id}",
             id=row.id,
@@ -106,9 +109,17 @@ class Job(Schema):
             status_links=[f"{api}/status/{status.pk}" for status in row.statuses.all()],
             elapsed=duration_string((row.finished or timezone.now()) - row.accepted),
             accepted=row.accepted,
+            message=message,
+            expires=row.expires,
             datainputs=json.dumps(texts(documents.request_of(row))),
             output=[Output.of(file, base_url) for file in files],
         )
+
+
+class Retention(Schema):
+    """How long the results of a job are to be kept."""
+
+    retention_days: float = Field(description="Days from the end of the job")
 
 
 class Jobs(Schema):

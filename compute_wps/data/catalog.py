@@ -14,6 +14,7 @@ from lxml import etree
 
 from compute_wps.data.files import NETCDF
 from compute_wps.data.links import Links
+from compute_wps.data.pages import page
 
 NAMESPACE = "http://www.unidata.ucar.edu/namespaces/thredds/InvCatalog/v1.0"
 
@@ -60,24 +61,27 @@ def xml(title: str, bases: Links, job: str | None, entries: Iterable[Entry]) -> 
     return etree.tostring(root, xml_declaration=True, encoding="UTF-8", pretty_print=True)
 
 
-def html(title: str, entries: Iterable[Entry]) -> str:
-    """Return a page that links each file."""
+def html(title: str, job: str | None, entries: Iterable[Entry]) -> str:
+    """Return a page that links each file of a job; the top one says where those pages are."""
+    if job is None:
+        text = "The files of a job are listed in its own catalog, catalog/<owner>/<job>/"
+        return page(title, format_html("<p>{}</p>", text))
     rows = format_html_join(
-        "\n", "<tr><td>{}</td><td>{}</td><td>{} {}</td></tr>", map(_row, entries)
+        "\n",
+        '<tr><td>{}</td><td class="number">{}</td><td>{}</td><td>{}</td></tr>',
+        map(_row, entries),
     )
-    return format_html(
-        '<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{}</title></head>'
-        "<body><h1>{}</h1><table>{}</table></body></html>\n",
-        title,
-        title,
-        rows,
+    table = (
+        '<p>Results of job {}</p><table><tr><th>File</th><th class="number">Bytes</th>'
+        '<th colspan="2">Get it by</th></tr>\n{}</table>'
     )
+    return page(title, format_html(table, job.rpartition("/")[2], rows))
 
 
 def _row(item: Entry) -> tuple[str, ...]:
     download = format_html('<a href="{}">download</a>', item.links.http)
-    page = format_html('<a href="{}.html">OPeNDAP</a>', item.links.opendap)
-    return item.name, f"{item.size:,} bytes", download, page if item.has_opendap else ""
+    opendap = format_html('<a href="{}.html">OPeNDAP</a>', item.links.opendap)
+    return item.name, f"{item.size:,}", download, opendap if item.has_opendap else ""
 
 
 def _add_entry(parent: etree._Element, item: Entry) -> None:

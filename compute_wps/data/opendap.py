@@ -10,6 +10,7 @@ from django.utils.html import format_html
 from compute_wps.data.dap2 import constraint, text, xdr
 from compute_wps.data.dap2.dataset import describe
 from compute_wps.data.dap2.errors import DapError
+from compute_wps.data.pages import page
 
 HEADERS = {"XDODS-Server": "dods/2.0", "XDAP": "2.0", "X-Content-Type-Options": "nosniff"}
 VERSION = "Core version: dods/2.0\nServer version: esgf-compute\n"
@@ -68,17 +69,15 @@ def _check_size(projections: tuple[constraint.Projection, ...]) -> None:
 
 def _page(request: HttpRequest, path: Path) -> HttpResponse:
     dataset = describe(path)
-    page = format_html(
-        '<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{name}</title></head>'
-        "<body><h1>{name}</h1>"
+    address = request.build_absolute_uri(request.path.removesuffix(".html"))
+    body = format_html(
         "<p>An OPeNDAP (DAP2) address: open <code>{base}</code> with a client such as xarray, or "
         'see its <a href="{base}.dds">structure</a> and <a href="{base}.das">attributes</a>.</p>'
-        "<pre>{dds}</pre></body></html>\n",
-        name=dataset.name,
-        base=request.build_absolute_uri(request.path.removesuffix(".html")),
+        "<pre>{dds}</pre>",
+        base=address,
         dds=text.dds(dataset, constraint.parse("", dataset)),
     )
-    return HttpResponse(page)
+    return HttpResponse(page(dataset.name, body))
 
 
 def _expression(request: HttpRequest) -> str:

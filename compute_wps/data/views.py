@@ -82,7 +82,7 @@ def _catalog(
 ) -> HttpResponse:
     title = settings.COMPUTE.service_title
     if form == "html":
-        return HttpResponse(catalog.html(title, entries))
+        return HttpResponse(catalog.html(title, job, entries))
     document = catalog.xml(title, _links(request, ""), job, entries)
     return HttpResponse(document, content_type="application/xml")
 

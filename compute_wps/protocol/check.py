@@ -77,14 +77,14 @@ def _check_counts(inputs: Iterable[Input], process: pywps.Process) -> None:
             raise ProtocolError(
                 "MissingParameterValue",
                 f"{process.identifier} needs input {declared.identifier} "
-                f"{declared.min_occurs} time(s); it is given {count} time(s)",
+                f"{_times(declared.min_occurs)}; it is given {_times(count)}",
                 declared.identifier,
             )
         if maximum is not None and count > maximum:
             raise ProtocolError(
                 "InvalidParameterValue",
-                f"{process.identifier} takes input {declared.identifier} {maximum} time(s); "
-                f"it is given {count} times",
+                f"{process.identifier} takes input {declared.identifier} at most "
+                f"{_times(maximum)}; it is given {_times(count)}",
                 declared.identifier,
             )
 
@@ -126,6 +126,10 @@ def _check_output(output: RequestedOutput, process: pywps.Process) -> None:
             f"offered are {_list(offered)}",
             output.identifier,
         )
+
+
+def _times(count: int) -> str:
+    return "once" if count == 1 else f"{count} times"
 
 
 def _list(names: Iterable[str]) -> str:

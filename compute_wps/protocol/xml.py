@@ -57,7 +57,8 @@ def _document(body: bytes) -> etree._Element:
     if not body.strip():
         raise ProtocolError(
             "MissingParameterValue",
-            f"the request body is empty; post one of {', '.join(_OPERATIONS)}",
+            f"the request body is empty; post one of {', '.join(_OPERATIONS)} as XML, "
+            "or send parameters by GET",
             "request",
         )
     parser = etree.XMLParser(
@@ -71,10 +72,10 @@ def _document(body: bytes) -> etree._Element:
     try:
         root = etree.fromstring(body, parser)
     except (etree.XMLSyntaxError, ValueError) as error:
-        line = getattr(error, "lineno", None) or 1
-        reason = getattr(error, "msg", None) or "it is not XML"
+        # The reason of libxml2 ends with line and column.
+        reason = getattr(error, "msg", None) or "it is not XML, line 1"
         raise ProtocolError(
-            "NoApplicableCode", f"the document is not well-formed at line {line}: {reason}"
+            "NoApplicableCode", f"the document is not well-formed: {reason}"
         ) from None
     if root.getroottree().docinfo.doctype:
         raise ProtocolError(

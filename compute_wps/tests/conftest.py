@@ -27,13 +27,15 @@ def workflow(source) -> Workflow:
 def accept(workflow):
     """Accept a job as the view does, once it is checked."""
     from compute_wps import jobs
+    from compute_wps.identity import NOBODY
 
-    def accept(form=None, **changed: str):
+    def accept(form=None, caller=NOBODY, **changed: str):
         return jobs.accept(
             identifier=workflow.identifier,
             document=workflow.document(form, **changed),
             queue=jobs.INGRESS,
             base_url="http://testserver",
+            caller=caller,
         )
 
     return accept

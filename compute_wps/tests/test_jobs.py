@@ -7,7 +7,7 @@ import pytest
 from django.db import connection
 from django.utils import timezone
 
-from compute_wps import jobs
+from compute_wps import jobs, retention
 from compute_wps.models import Job, Message, Outbox, Output, State, Status
 
 pytestmark = pytest.mark.database
@@ -16,6 +16,11 @@ pytestmark = pytest.mark.database
 @pytest.fixture
 def claimed(job):
     return jobs.claim(job.id, "w1")
+
+
+def reap() -> int:
+    """Take every running job from its worker, as one that has fallen silent."""
+    return sum(jobs.reap(job) for job in jobs.running())
 
 
 def lose(job: Job) -> None:
@@ -129,7 +134,7 @@ def test_an_ended_job_does_not_end_again(claimed, close):
 
 def test_a_lost_worker_cannot_close_the_next_attempt(claimed):
     lose(claimed)
-    assert jobs.reap() == 1
+    assert reap() == 1
     again = jobs.claim(claimed.id, "w2")
     assert again.attempt == 2
     assert not jobs.heartbeat(*key(claimed))
@@ -142,7 +147,7 @@ def test_a_lost_worker_cannot_close_the_next_attempt(claimed):
 def test_a_lost_job_waits_again_and_says_so(claimed):
     jobs.report(*key(claimed), 30, "reading")
     lose(claimed)
-    jobs.reap()
+    reap()
     claimed.refresh_from_db()
     assert (claimed.status, claimed.worker, claimed.attempt) == (State.ACCEPTED, "", 1)
     assert "lost in attempt 1" in claimed.message
@@ -152,19 +157,43 @@ def test_a_lost_job_waits_again_and_says_so(claimed):
 
 def test_reaping_twice_changes_nothing(claimed):
     lose(claimed)
-    assert jobs.reap() == 1
-    assert jobs.reap() == 0
+    assert reap() == 1
+    assert reap() == 0
     assert Outbox.objects.count() == 1
 
 
-def test_a_living_worker_is_not_reaped(claimed):
-    assert jobs.reap() == 0
+def test_a_job_whose_lease_has_moved_is_not_taken(claimed):
+    silent = jobs.running().get()
+    assert jobs.heartbeat(*key(claimed))
+    assert not jobs.reap(silent)
+
+
+def test_a_worker_that_is_back_in_time_takes_its_job_back(claimed):
+    reap()
+    assert jobs.retake(*key(claimed))
+    assert jobs.heartbeat(*key(claimed))
+    assert not Outbox.objects.exists()
+    assert jobs.claim(claimed.id, "w2") is None
+    assert Message.objects.filter(message="its worker is back in attempt 1").exists()
+
+
+def test_a_worker_that_is_back_too_late_does_not_get_its_job(claimed):
+    reap()
+    jobs.claim(claimed.id, "w2")
+    assert not jobs.retake(*key(claimed))
+
+
+def test_jobs_handed_back_are_not_counted_as_lost(job, settings):
+    for attempt in range(settings.COMPUTE.max_attempts + 1):
+        assert jobs.release(*key(jobs.claim(job.id, f"w{attempt}")))
+    job.refresh_from_db()
+    assert (job.status, job.lost) == (State.ACCEPTED, 0)
 
 
 def test_too_many_lost_workers_fail_the_job(job, settings):
     for attempt in range(settings.COMPUTE.max_attempts):
         lose(jobs.claim(job.id, f"w{attempt}"))
-        jobs.reap()
+        reap()
     job.refresh_from_db()
     assert job.status == State.FAILED
     assert "3 workers were lost" in job.error_text
@@ -200,23 +229,23 @@ def test_a_finished_job_is_dismissed_with_its_outputs(claimed):
 
 def test_files_fall_due_after_the_retention(claimed):
     jobs.succeed(*key(claimed), [Output(identifier="output", kind=Output.Kind.FILE)])
-    assert not jobs.purgeable()
-    assert not jobs.purged(claimed.id)
+    assert not retention.purgeable()
+    assert not retention.purged(claimed.id)
     Job.objects.update(expires=timezone.now())
-    assert [job.id for job in jobs.purgeable()] == [claimed.id]
-    assert jobs.purged(claimed.id)
-    assert not jobs.purged(claimed.id)
-    assert not jobs.purgeable()
+    assert [job.id for job in retention.purgeable()] == [claimed.id]
+    assert retention.purged(claimed.id)
+    assert not retention.purged(claimed.id)
+    assert not retention.purgeable()
     assert not Output.objects.exists()
 
 
 def test_the_files_of_a_dismissed_job_are_due_at_once(job):
     jobs.dismiss(job.id)
-    assert [due.id for due in jobs.purgeable()] == [job.id]
+    assert [due.id for due in retention.purgeable()] == [job.id]
 
 
 def test_each_change_is_one_line_with_its_ids(job, caplog):
-    with caplog.at_level("INFO", logger="compute_wps.jobs"):
+    with caplog.at_level("INFO", logger="compute_wps.history"):
         jobs.claim(job.id, "w1")
     (line,) = caplog.records
     assert line.msg["event"] == "job started"

@@ -6,7 +6,7 @@ import re
 import pytest
 from django.conf import settings
 
-from compute_wps import jobs, tasks
+from compute_wps import jobs, tasks, upkeep
 from compute_wps.api import endpoints
 from compute_wps.models import Job
 
@@ -28,7 +28,7 @@ def test_a_job_is_shown(client, done, ending):
     output, state = done.outputs.get(), done.statuses.first()
     assert set(shown) == {
         *("url", "id", "identifier", "status", "status_links"),
-        *("elapsed", "accepted", "datainputs", "output"),
+        *("elapsed", "accepted", "message", "expires", "datainputs", "output"),
     }
     assert shown["url"] == f"{API}/job/{done.id}"
     assert (shown["identifier"], shown["status"]) == ("CDAT.mean", "ProcessSucceeded")
@@ -145,7 +145,7 @@ def test_the_schema_describes_each_address_once(client, db, ending):
         *("/wps/api/job/", "/wps/api/job/{job_id}/", "/wps/api/status/{status_id}/"),
         *("/wps/api/output/{job_id}/{identifier}", "/wps/api/process/", "/wps/api/ping/"),
     }
-    assert set(schema["paths"]["/wps/api/job/{job_id}/"]) == {"get", "delete"}
+    assert set(schema["paths"]["/wps/api/job/{job_id}/"]) == {"get", "patch", "delete"}
     assert "status_links" in schema["components"]["schemas"]["Job"]["properties"]
 
 
@@ -163,5 +163,5 @@ def test_an_unexpected_error_shows_a_reference_only(client, db, monkeypatch):
 def test_dismissed_jobs_keep_their_record(client, done):
     client.delete(f"/wps/api/job/{done.id}")
     assert Job.objects.get(pk=done.id).purged is None
-    tasks.maintain()
+    upkeep.maintain()
     assert Job.objects.get(pk=done.id).purged

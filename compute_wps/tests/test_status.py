@@ -4,9 +4,10 @@ import uuid
 
 import pytest
 from django.db import OperationalError
+from django.test import Client
 from django.utils import timezone
 
-from compute_wps import jobs, tasks
+from compute_wps import jobs, tasks, upkeep
 from compute_wps.models import Job
 from compute_wps.tests.schemas import find, validate
 
@@ -28,7 +29,9 @@ def failure(root) -> str:
 
 def test_a_waiting_job_is_accepted_without_percent(client, job):
     root = status(client, job.id)
-    assert find(root, "//wps:ProcessAccepted/text()") == ["waiting for a worker"]
+    assert find(root, "//wps:ProcessAccepted/text()") == [
+        "waiting for a worker: number 1 of 1 in the queue, 0 running"
+    ]
     assert find(root, "//wps:Process/ows:Identifier/text()") == ["CDAT.mean"]
 
 
@@ -48,7 +51,7 @@ def test_a_dismissed_job_says_so(client, job):
 def test_an_expired_job_says_so(client, job):
     tasks.run_job(str(job.id))
     Job.objects.update(expires=timezone.now())
-    tasks.maintain()
+    upkeep.maintain()
     assert "removed" in failure(status(client, job.id))
     response = client.get(f"/wps/api/output/{job.id}/output")
     assert response.status_code == 404
@@ -75,3 +78,11 @@ def test_a_state_has_a_document_too(client, job):
     unknown = client.get("/wps/api/status/999999999999999999999.wps")
     assert unknown.status_code == 200
     failure(validate(unknown.content))
+
+
+@pytest.mark.parametrize("address", ["job/{job.id}.wps", "status/1.wps"])
+@pytest.mark.parametrize("method", ["POST", "DELETE"])
+def test_a_status_document_is_only_read(job, address, method):
+    client = Client(enforce_csrf_checks=True)
+    answer = client.generic(method, f"/wps/api/{address.format(job=job)}")
+    assert (answer.status_code, answer["Allow"]) == (405, "GET, HEAD")

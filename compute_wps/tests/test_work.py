@@ -5,7 +5,6 @@ import signal
 import threading
 import time
 from dataclasses import replace
-from datetime import timedelta
 from pathlib import Path
 
 import numpy as np
@@ -18,7 +17,8 @@ from django.utils import timezone
 
 from compute_tasks.errors import Cancelled
 from compute_tasks.tests.data import field
-from compute_wps import catalog, jobs, lease, results, tasks, work
+from compute_tasks.tests.servers import Answer, failing, files, web
+from compute_wps import catalog, jobs, lease, results, tasks, upkeep, work
 from compute_wps.models import Job, Message, Output, State
 from compute_wps.protocol.echo import execute_document
 from compute_wps.protocol.requests import Execute, Input, RawDataOutput, RequestedOutput
@@ -93,8 +93,7 @@ def test_a_terminated_worker_hands_its_job_back(job, monkeypatch):
 
 def test_a_job_lost_while_it_runs_is_taken_up_by_the_next_worker(job):
     jobs.claim(job.id, "a worker that was killed")
-    Job.objects.update(lease_expires=timezone.now() - timedelta(seconds=1))
-    tasks.maintain()
+    assert [jobs.reap(lost) for lost in jobs.running()] == [True]
     assert (ended(job).status, job.attempt) == (State.SUCCEEDED, 2)
 
 
@@ -175,6 +174,42 @@ def test_progress_the_database_cannot_take_does_not_end_the_job(job, monkeypatch
     assert ended(job).status == State.SUCCEEDED
 
 
+def test_a_read_that_is_tried_again_is_told_in_the_history(
+    transactional_db, accept, source, monkeypatch
+):
+    broken = Answer(b"busy", 503)
+    with web(failing(files(source.parent), 2, broken)) as server:
+        patient = settings.COMPUTE.model_copy(update={"allowed_data_hosts": ("127.0.0.1",)})
+        patient.__dict__.pop("sources", None)
+        monkeypatch.setattr(settings, "COMPUTE", patient)
+        uri = f"{server.url}/{source.name}"
+        job = ended(accept(variable=json.dumps([{"uri": uri, "id": "tas|v0"}])))
+    assert job.status == State.SUCCEEDED, job.error_text
+    said = Message.objects.filter(status__job=job, message__contains="answered 503")
+    assert any("; try 2 of 4 in " in message.message for message in said)
+
+
+def test_a_job_given_up_while_its_worker_lives_is_taken_back(job):
+    held = lease.Lease(jobs.claim(job.id, "w1"))
+    assert [jobs.reap(lost) for lost in jobs.running()] == [True]
+    assert held.look(extend=True)
+    assert not held.lost()
+    held.report(50, "going on")
+
+
+def test_a_job_ends_although_the_database_is_away_when_it_does(job, monkeypatch):
+    close, times = jobs.succeed, iter(range(2))
+
+    def away(*arguments):
+        if next(times, None) is not None:
+            raise OperationalError("connection lost")
+        return close(*arguments)
+
+    monkeypatch.setattr(jobs, "succeed", away)
+    assert ended(job).status == State.SUCCEEDED
+    assert job.outputs.count() == 1
+
+
 def test_a_process_that_only_reports_is_stopped_too(job):
     held = lease.Lease(jobs.claim(job.id, "w1"))
     held.report(10, "working")
@@ -187,8 +222,8 @@ def test_a_process_that_only_reports_is_stopped_too(job):
 def test_old_results_are_removed_and_young_ones_kept(transactional_db, accept):
     old, young = ended(accept()), ended(accept())
     Job.objects.filter(pk=old.pk).update(expires=timezone.now())
-    tasks.maintain()
-    tasks.maintain()
+    upkeep.maintain()
+    upkeep.maintain()
     assert not results.folder(old).exists()
     assert list(results.folder(young).iterdir())
 

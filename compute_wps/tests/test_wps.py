@@ -1,5 +1,6 @@
 """The WPS entry point: what is asked, how, and what is refused."""
 
+import io
 import time
 
 import pytest
@@ -108,18 +109,43 @@ def test_a_post_that_is_no_xml_is_refused(client):
 
 
 @pytest.mark.parametrize(
-    ("parameters", "status"),
+    "query",
     [
-        ("service=WPS&request=GetCapabilities", 200),
-        ("service=WPS&request=DescribeProcess&version=1.0.0", 400),
-        ("service=WPS&request=DescribeProcess&version=1.0.0&identifier=nothing", 400),
+        "service=wps&version=1.0.0&request=GetCapabilities",
+        "service=wps&request=DescribeProcess&Version=1.0.0",
+        "service=wps&version=1.0.0&request=DescribeProcess&identifier=JTS:Invalid",
     ],
 )
-def test_a_post_without_a_body_is_read_from_its_address(client, parameters, status):
-    response = client.post(f"/wps?{parameters}", b"", content_type="text/xml")
-    assert response.status_code == status
-    root = validate(response.content)
-    assert (root.tag.rpartition("}")[2] == "ExceptionReport") == (status == 400)
+def test_a_post_without_a_body_is_refused_whatever_its_address_says(client, query):
+    response = client.post(f"/wps?{query}", b"", content_type="text/xml")
+    assert response.status_code == 400
+    assert report(response)[:2] == ("MissingParameterValue", "request")
+
+
+def chunked(client, body):
+    """Post without a length, as servers hand on a body that came in chunks."""
+    chunks = {"wsgi.input": io.BytesIO(body), "HTTP_TRANSFER_ENCODING": "chunked"}
+    return client.generic("POST", "/wps", content_type="text/xml", **chunks)
+
+
+def test_a_body_in_chunks_is_read(client):
+    response = chunked(client, f'<GetCapabilities {WPS} service="WPS"/>'.encode())
+    assert find(validate(response.content), "/wps:Capabilities")
+
+
+def test_a_large_body_in_chunks_is_refused(client, settings):
+    response = chunked(client, b" " * (settings.COMPUTE.request_bytes + 1))
+    assert report(response)[0] == "FileSizeExceeded"
+
+
+def test_a_host_that_is_not_ours_is_told_so(client, settings):
+    settings.ALLOWED_HOSTS = ["compute.example"]
+    response = client.get("/wps", CAPABILITIES, headers={"host": "elsewhere.example"})
+    assert response.status_code == 400
+    code, _, text = report(response)
+    assert code == "NoApplicableCode"
+    assert "'elsewhere.example'" in text
+    assert "COMPUTE_ALLOWED_HOSTS" in text
 
 
 @pytest.mark.parametrize(

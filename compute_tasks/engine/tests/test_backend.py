@@ -215,3 +215,15 @@ def test_a_file_damaged_in_any_byte_gives_an_error_or_the_right_values(tmp_path:
         except OSError:
             failures += 1
     assert failures
+
+
+def test_a_relative_path_is_named_as_by_the_library(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    File("NETCDF4", (3,), "f4").write(tmp_path / "v.nc", np.ones(3, "f4"))
+    (tmp_path / "below").mkdir()
+    monkeypatch.chdir(tmp_path / "below")
+    ours, theirs = both(Path("../v.nc"))
+    with ours, theirs:
+        assert_same(ours.v, theirs.v)
+        assert ours.encoding == theirs.encoding

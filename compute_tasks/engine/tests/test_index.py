@@ -63,6 +63,7 @@ def test_a_contiguous_variable_is_cut_into_pieces_of_one_run() -> None:
     steps = PIECE_BYTES // (300 * 50 * 4)
     assert variable.chunk == (steps, 300, 50)
     assert variable.offsets[2, 0, 0] == 1000 + 2 * steps * 300 * 50 * 4
+    assert variable.sizes.sum() == 3000 * 300 * 50 * 4
 
 
 def test_records_of_a_classic_file_lie_their_distance_apart(tmp_path: Path) -> None:

@@ -14,7 +14,8 @@ from compute_tasks.engine import blocks
 from compute_tasks.engine.blocks import Piece
 from compute_tasks.engine.index import index_file
 from compute_tasks.engine.layout import DamagedFileError
-from compute_tasks.engine.stream import STATISTICS, Reduction, Source, memory, reduce
+from compute_tasks.engine.reduction import STATISTICS, Reduction, Source
+from compute_tasks.engine.stream import memory, reduce
 from compute_tasks.engine.tests.files import File
 
 FILL = -999.0

@@ -65,6 +65,7 @@ def test_the_page_of_a_job_links_its_files(data_server):
     addresses = html.fromstring(page.text).xpath("//a/@href")
     assert data_server.file_server("fields.nc") in addresses
     assert data_server.dods("fields.nc.html") in addresses
+    assert "job1" in page.text
 
 
 @pytest.mark.parametrize("path", ["someone/job2", "..%2fsomeone/job1", ".hidden/job1", "a/.."])

@@ -1,0 +1,237 @@
+"""A real service whose processes are killed, told to end, or cut off from what they need."""
+
+import contextlib
+import os
+import signal
+import threading
+import time
+from urllib.parse import urlsplit
+
+import psutil
+import psycopg2
+import pytest
+import requests
+
+from compute.broker import PrivateRedis, free_port
+from compute.demo.server import service
+from compute.testing import client
+from compute.testing.parts import part, redis_part
+from compute.testing.postgres import fresh_database
+from compute.tests.waiting import eventually
+from compute_tasks.tests.data import tas_files
+from compute_tasks.tests.servers import files, web
+
+pytestmark = pytest.mark.integration
+
+LEASE = 6.0
+GRACE = 8.0
+MEAN = "CDAT.mean"
+
+
+class Source:
+    """A remote file whose server keeps everybody waiting until it is opened."""
+
+    def __init__(self, url, name, gate, asked):
+        self.host = url.removeprefix("http://")
+        self.gate, self.asked = gate, asked
+        self.inputs = client.texts(f"{url}/{name}", "tas", MEAN, axes="lat|lon")
+
+
+@pytest.fixture
+def source(tmp_path):
+    (path,) = tas_files(tmp_path / "remote", [(2000, 2001)])
+    gate, asked = threading.Event(), threading.Event()
+    respond = files(path.parent)
+
+    def wait(request):
+        asked.set()
+        gate.wait(120)
+        return respond(request)
+
+    with web(wait) as server:
+        yield Source(server.url, path.name, gate, asked)
+        gate.set()
+
+
+class Plant:
+    """Web and workers on a PostgreSQL database and a Redis that tests may stop."""
+
+    def __init__(self, folder, server, database, redis, environment, url):
+        self.folder, self.server, self.database = folder, server, database
+        self.redis, self.environment, self.url = redis, environment, url
+        self.stack, self.log = contextlib.ExitStack(), folder / "web.log"
+
+    def worker(self):
+        """Return a worker that is ready; it runs until the test ends."""
+        ready = self.count("metrics served")
+        made = self.stack.enter_context(part("worker", self.environment, self.log, "worker"))
+        eventually(lambda: self.count("metrics served") > ready, 120)
+        return made
+
+    def count(self, text):
+        return self.log.read_text().count(text) if self.log.exists() else 0
+
+    def ask(self, statement):
+        with contextlib.closing(psycopg2.connect(self.server)) as connection:
+            connection.autocommit = True
+            with connection.cursor() as cursor:
+                cursor.execute(statement)
+
+    def answers(self):
+        with contextlib.suppress(requests.RequestException):
+            return requests.get(f"{self.url}/health", timeout=10).ok
+
+    def status(self, job_id):
+        return client.job(self.url, job_id)["status"]
+
+    def succeeded(self, job_id):
+        status = self.status(job_id)
+        assert status != "ProcessFailed", client.messages(self.url, job_id)
+        return status == "ProcessSucceeded"
+
+
+@pytest.fixture(scope="module")
+def shared(tmp_path_factory, postgres_url):
+    folder, private, port = tmp_path_factory.mktemp("plant"), PrivateRedis(), free_port()
+    environment = os.environ | {
+        "COMPUTE_DATA_DIR": str(folder / "data"),
+        "COMPUTE_DATABASE_URL": fresh_database(postgres_url),
+        "COMPUTE_REDIS_URL": private.url,
+        "COMPUTE_METRICS_PORT": "0",
+        "COMPUTE_LEASE_SECONDS": str(LEASE),
+        "COMPUTE_GRACE_SECONDS": str(GRACE),
+        "COMPUTE_ALLOWED_DATA_HOSTS": "*",
+        "PROMETHEUS_MULTIPROC_DIR": str(folder),
+    }
+    name = urlsplit(environment["COMPUTE_DATABASE_URL"]).path.lstrip("/")
+    with contextlib.ExitStack() as stack:
+        redis = redis_part(private, folder, folder / "redis.log")
+        stack.callback(redis.end)
+        redis.start()
+        url = f"http://127.0.0.1:{port}"
+        plant = Plant(folder, postgres_url, name, redis, environment, url)
+        with part("migrate", environment, plant.log, "migrate") as migrate:
+            assert migrate.process.wait(60) == 0
+        stack.enter_context(part("web", environment, plant.log, "web", "--port", str(port)))
+        eventually(plant.answers, 60)
+        yield plant
+
+
+@pytest.fixture
+def plant(shared, tmp_path):
+    shared.log = tmp_path / "worker.log"
+    with shared.stack:
+        yield shared
+
+
+@pytest.fixture
+def running(plant, source):
+    """Return a worker and the id of the job it runs, which waits for its source."""
+    worker = plant.worker()
+    job_id = client.accept(plant.url, MEAN, source.inputs)
+    assert source.asked.wait(60)
+    yield worker, job_id
+    requests.delete(f"{plant.url}/wps/api/job/{job_id}", timeout=20)
+
+
+def alive(processes):
+    living = psutil.wait_procs(processes, timeout=0)[1]
+    return [process for process in living if process.status() != psutil.STATUS_ZOMBIE]
+
+
+def test_a_killed_worker_leaves_no_process_and_its_job_goes_on_within_two_leases(
+    plant, running, source
+):
+    worker, job_id = running
+    plant.worker()
+    below = worker.processes()
+    worker.kill()
+    killed = time.monotonic()
+    eventually(lambda: not alive(below), 5)
+    eventually(lambda: "started" in client.messages(plant.url, job_id)[2:], 60)
+    assert time.monotonic() - killed < 2 * LEASE
+    source.gate.set()
+    eventually(lambda: plant.succeeded(job_id), 60)
+    said = client.messages(plant.url, job_id)
+    assert "its worker was lost in attempt 1; waiting again" in said
+
+
+def test_a_worker_told_to_end_hands_its_job_back_within_the_grace(plant, running, source):
+    worker, job_id = running
+    below = worker.processes()
+    told = time.monotonic()
+    worker.signal(signal.SIGTERM)
+    assert worker.process.wait(GRACE + 2) == 0
+    assert time.monotonic() - told >= GRACE / 2
+    assert not alive(below)
+    assert plant.status(job_id) == "ProcessAccepted"
+    assert client.messages(plant.url, job_id)[-1] == "handed back by its worker"
+    source.gate.set()
+    plant.worker()
+    eventually(lambda: plant.succeeded(job_id), 60)
+
+
+def test_a_worker_told_twice_to_end_hands_its_job_back_at_once(plant, running):
+    worker, job_id = running
+    told = time.monotonic()
+    worker.signal(signal.SIGTERM)
+    eventually(lambda: plant.count("worker ends"))
+    worker.signal(signal.SIGTERM)
+    assert worker.process.wait(GRACE) == 0
+    assert time.monotonic() - told < GRACE / 2
+    assert plant.status(job_id) == "ProcessAccepted"
+
+
+def test_a_job_that_ends_within_half_the_grace_is_not_handed_back(plant, running, source):
+    worker, job_id = running
+    worker.signal(signal.SIGTERM)
+    eventually(lambda: plant.count("worker ends"))
+    source.gate.set()
+    assert worker.process.wait(GRACE + 5) == 0
+    assert plant.succeeded(job_id)
+
+
+def test_a_job_goes_on_while_database_and_redis_are_away_for_longer_than_its_lease(
+    plant, running, source
+):
+    _, job_id = running
+    idle = plant.worker()
+    plant.redis.kill()
+    name = plant.database
+    plant.ask(f"ALTER DATABASE {name} ALLOW_CONNECTIONS false")
+    plant.ask(f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname='{name}'")
+    time.sleep(1.5 * LEASE)
+    plant.ask(f"ALTER DATABASE {name} ALLOW_CONNECTIONS true")
+    plant.redis.start()
+    eventually(lambda: plant.status(job_id) == "ProcessStarted", 10)
+    source.gate.set()
+    eventually(lambda: plant.succeeded(job_id), 60)
+    assert idle.runs
+    assert not any("lost" in said for said in client.messages(plant.url, job_id))
+    again = client.accept(plant.url, MEAN, source.inputs)
+    eventually(lambda: plant.succeeded(again), 60)
+
+
+def test_the_embedded_service_goes_on_with_its_jobs_after_it_was_killed(tmp_path, source):
+    environment = {
+        "COMPUTE_METRICS_PORT": "0",
+        "COMPUTE_LEASE_SECONDS": str(LEASE),
+        "COMPUTE_ALLOWED_DATA_HOSTS": source.host,
+    }
+    with service(tmp_path / "data", environment) as killed:
+        job_id = client.accept(killed.url, MEAN, source.inputs)
+        waiting = client.accept(killed.url, MEAN, source.inputs)
+        assert source.asked.wait(60)
+        serve = psutil.Process(killed.process.pid).children()[0]
+        below = serve.children(recursive=True)
+        serve.kill()
+        eventually(lambda: not alive(below))
+    source.gate.set()
+    with service(tmp_path / "data", environment) as again:
+        for accepted in (job_id, waiting):
+            eventually(
+                lambda: client.job(again.url, accepted)["status"] == "ProcessSucceeded",  # noqa: B023
+                60,
+            )
+        said = client.messages(again.url, job_id)
+    assert any("waiting again" in text or "handed back" in text for text in said)
