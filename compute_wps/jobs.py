@@ -203,7 +203,7 @@ def reap(job: Job) -> bool:
         text = f"its worker was lost in attempt {job.attempt}; waiting again"
         return _requeue(same, job.pk, text, lost=lost)
     text = f"The job was given up: {lost} workers were lost while they ran it."
-    return _fail(same, job.pk, "NoApplicableCode", None, text)
+    return _fail(same, job.pk, "NoApplicableCode", None, text, lost=lost)
 
 
 def retake(job_id: UUID, worker: str, attempt: int) -> bool:
@@ -259,8 +259,10 @@ def _requeue(jobs: QuerySet[Job], job_id: UUID, message: str, **changes: Any) ->
     return bool(changed)
 
 
-def _fail(jobs: QuerySet[Job], job_id: UUID, code: str, locator: str | None, text: str) -> bool:
-    changes = {
+def _fail(
+    jobs: QuerySet[Job], job_id: UUID, code: str, locator: str | None, text: str, **changes: Any
+) -> bool:
+    changes |= {
         "message": (text := history.storable(text)),
         "error_code": code,
         "error_locator": history.storable(locator or ""),

@@ -197,6 +197,7 @@ def test_too_many_lost_workers_fail_the_job(job, settings):
     job.refresh_from_db()
     assert job.status == State.FAILED
     assert "3 workers were lost" in job.error_text
+    assert job.lost == settings.COMPUTE.max_attempts
     assert not Outbox.objects.exists()
 
 
