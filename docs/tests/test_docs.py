@@ -135,5 +135,6 @@ def test_the_python_blocks_run_against_a_service(name, served, tmp_path):
     run_blocks(ROOT / name, tmp_path, served.url)
 
 
-def test_the_example_process_can_be_registered(tmp_path):
-    run_blocks(DOCS / "how-to" / "write-a-process.md", tmp_path)
+@pytest.mark.parametrize("name", ["write-a-process.md", "read-netcdf.md"])
+def test_the_examples_of_a_how_to_run(name, tmp_path):
+    run_blocks(DOCS / "how-to" / name, tmp_path)
