@@ -43,6 +43,9 @@ DATA_ACCESS = Counter("task_data_access", "Input files read, by host", ["host"])
 DATA_ACCESS_FAILURE = Counter(
     "task_data_access_failure", "Input files that could not be read, by host", ["host"]
 )
+SOURCE_BYTES = Histogram(
+    "task_preprocess_bytes", "Bytes a job reads of its inputs", ["identifier"], buckets=BYTES
+)
 RESULT_BYTES = Histogram(
     "task_postprocess_bytes", "Bytes of a job's result files", ["identifier"], buckets=BYTES
 )

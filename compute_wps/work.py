@@ -13,6 +13,7 @@ from django.conf import settings
 
 from compute_tasks import document, plan
 from compute_tasks.errors import Cancelled, SourceError
+from compute_tasks.estimate import Estimate
 from compute_tasks.outputs.files import Output as Written
 from compute_tasks.run import run
 from compute_wps import catalog, jobs, limits, metrics, results, reuse
@@ -104,7 +105,7 @@ def _run_workflow(job: Job, execute: Execute, lease: Lease, workspace: Path) -> 
                 format=config.output_format,
                 split_bytes=config.output_split_bytes,
                 threads=config.worker_threads,
-                admit=lambda estimate: patiently(partial(limits.check_estimate, job, estimate)),
+                admit=partial(_admit, job),
                 report=lease.report,
                 cancelled=lease.lost,
             )
@@ -112,6 +113,11 @@ def _run_workflow(job: Job, execute: Execute, lease: Lease, workspace: Path) -> 
         _count_failures(planned, error)
         raise
     return _workflow_outputs(job, written, lease)
+
+
+def _admit(job: Job, estimate: Estimate) -> None:
+    patiently(partial(limits.check_estimate, job, estimate))
+    metrics.SOURCE_BYTES.labels(job.identifier).observe(estimate.input_bytes)
 
 
 def _workflow_outputs(job: Job, written: Sequence[Written], lease: Lease) -> list[Output]:

@@ -82,6 +82,7 @@ def test_a_job_counts_what_it_used(job, counted):
     counted.watch("task_workflow_success_total")
     counted.watch("task_process_used_total", identifier="CDAT.mean")
     counted.watch("task_data_access_total", host="local")
+    counted.watch("task_preprocess_bytes_count", identifier="CDAT.mean")
     counted.watch("task_postprocess_bytes_count", identifier="CDAT.mean")
     tasks.run_job(str(job.id))
     assert {name: counted.grown(name) for name in counted.before} == dict.fromkeys(
