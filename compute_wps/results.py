@@ -1,6 +1,5 @@
 """The files of jobs: where they lie and how they go away."""
 
-import os
 import shutil
 import uuid
 from collections.abc import Iterable
@@ -8,6 +7,7 @@ from pathlib import Path
 
 from django.conf import settings
 
+from compute_tasks.outputs.durable import sync
 from compute_wps.models import ACTIVE, Job
 
 
@@ -27,7 +27,7 @@ def publish(job: Job, files: Iterable[Path]) -> list[Path]:
     target.mkdir(parents=True, exist_ok=True)
     places = [Path(shutil.move(file, target / file.name)) for file in files]
     for changed in (target, target.parent):
-        _sync(changed)
+        sync(changed)
     return places
 
 
@@ -44,7 +44,7 @@ def link(job: Job, paths: Iterable[str]) -> list[str]:
         (target / path.name).hardlink_to(settings.COMPUTE.outputs_dir / path)
         names.append(f"{job.folder}/{path.name}")
     for changed in (target, target.parent):
-        _sync(changed)
+        sync(changed)
     return names
 
 
@@ -72,12 +72,3 @@ def _job_id(name: str) -> uuid.UUID | None:
         return uuid.UUID(name)
     except ValueError:
         return None
-
-
-def _sync(folder: Path) -> None:
-    """Bring a folder's names to disk: a job that succeeded has its files after a power cut too."""
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

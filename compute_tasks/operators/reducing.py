@@ -15,9 +15,14 @@ def asked_dimensions(dataset: xr.Dataset, axes: Iterable[str]) -> tuple[str, ...
     Raises InvalidInput with locator `axes` for an unknown axis and one that no variable has.
     """
     dims = find_dimensions(dataset, axes, locator="axes")
+    check_dimensions(dataset, dims)
+    return dims
+
+
+def check_dimensions(dataset: xr.Dataset, dims: Iterable[str]) -> None:
+    """Raise InvalidInput, locator `axes`, for a dimension that no variable has."""
     if stranger := [d for d in dims if d not in data_dimensions(dataset)]:
         raise InvalidInput(f"no variable has the axis {stranger[0]!r}", locator="axes")
-    return dims
 
 
 def reduced(

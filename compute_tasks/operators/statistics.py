@@ -10,6 +10,7 @@ from compute_tasks.cf import attributes, cell_methods, units
 from compute_tasks.cf.axes import data_dimensions, find_dimensions
 from compute_tasks.errors import InvalidInput
 from compute_tasks.operators.grouping import Grouped
+from compute_tasks.operators.reducing import check_dimensions, reduced
 
 Compute = Callable[[xr.DataArray, Sequence[str]], xr.DataArray]
 
@@ -76,14 +77,12 @@ def check_numeric(dataset: xr.Dataset) -> None:
 
 def _reduce(dataset: xr.Dataset, statistic: Statistic, dims: Sequence[str]) -> xr.Dataset:
     check_numeric(dataset)
-    if stranger := [d for d in dims if d not in data_dimensions(dataset)]:
-        raise InvalidInput(f"no variable has the axis {stranger[0]!r}", locator="axes")
-    reduced = {
+    check_dimensions(dataset, dims)
+    variables = {
         name: _of_variable(dataset, variable, statistic, dims).variable
         for name, variable in dataset.data_vars.items()
     }
-    kept = {n: c for n, c in dataset.coords.items() if not set(c.dims) & set(dims)}
-    return xr.Dataset(reduced, attrs=dataset.attrs).assign_coords(kept)
+    return reduced(dataset, variables, dims)
 
 
 def _of_variable(

@@ -21,6 +21,7 @@ import xarray as xr
 from xarray.backends.netCDF4_ import NETCDF4_PYTHON_LOCK
 
 from compute_tasks.cf.times import is_time
+from compute_tasks.outputs.durable import sync
 from compute_tasks.outputs.encoding import encode
 from compute_tasks.outputs.netcdf import Format, create, fill, writing
 from compute_tasks.outputs.provenance import tracking_id
@@ -167,13 +168,13 @@ def _publish(files: Sequence[netCDF4.Dataset], paths: Sequence[Path]) -> None:
     for file, path in zip(files, paths, strict=True):
         with LOCK:
             file.close()
-        _sync(_unfinished(path))
+        sync(_unfinished(path))
     named: list[Path] = []
     try:
         for path in paths:
             _unfinished(path).replace(path)
             named.append(path)
-        _sync(paths[0].parent)
+        sync(paths[0].parent)
     except BaseException:
         for path in named:
             path.unlink(missing_ok=True)
@@ -182,11 +183,3 @@ def _publish(files: Sequence[netCDF4.Dataset], paths: Sequence[Path]) -> None:
 
 def _unfinished(path: Path) -> Path:
     return path.with_name(f".{path.name}.part")
-
-
-def _sync(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
