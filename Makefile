@@ -8,6 +8,8 @@ HOST ?= 127.0.0.1
 PORT ?= 8000
 DATA_DIR ?= data
 MINUTES ?= 5
+YEARS ?= 30
+PAIRS ?= 5
 
 # What a production deployment gives; made up, only to let Django check the settings that follow.
 PRODUCTION := COMPUTE_EMBEDDED=false COMPUTE_ALLOWED_HOSTS=compute.example.org \
@@ -16,13 +18,13 @@ PRODUCTION := COMPUTE_EMBEDDED=false COMPUTE_ALLOWED_HOSTS=compute.example.org \
 	COMPUTE_SECRET_KEY="$$($(PYTHON) -c 'import secrets; print(secrets.token_urlsafe(50))')"
 
 .DEFAULT_GOAL := help
-.PHONY: help demo serve test soak check format docs clean
+.PHONY: help demo serve test kube-assets soak simulate bench check format docs clean
 .DELETE_ON_ERROR:
 
 help: ## List the targets
 	@echo "Targets:"
-	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) \
-		| awk -F ':.*## ' '{ printf "  make %-8s %s\n", $$1, $$2 }'
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) \
+		| awk -F ':.*## ' '{ printf "  make %-11s %s\n", $$1, $$2 }'
 
 demo: $(VENV)/.demo ## Show the whole way; on your own file: make demo DATA=file.nc VAR=tas
 	@$(BIN)/compute demo $(if $(DATA),--data "$(DATA)") $(if $(VAR),--variable "$(VAR)")
@@ -34,8 +36,21 @@ test: $(VENV)/.test ## Run all tests; they start the services they need
 	$(BIN)/python -m pytest
 	$(BIN)/python -m pytest -m database --postgres
 
+kube-assets: $(VENV)/.test ## Unpack or build the Kubernetes control plane that tests run
+	@$(BIN)/python -m compute.testing.kube.build
+
 soak: $(VENV)/.test ## Kill the parts of a service while it computes (MINUTES); nothing may be lost
 	@$(BIN)/python -m compute.soak --minutes $(MINUTES)
+
+simulate: $(VENV)/.base ## Show what pools do in a day of load: cost, waiting, speed of decisions
+	@$(BIN)/python -m compute.provisioner.simulation
+
+bench: $(VENV)/.test ## Measure speed beside the tools people use (CASE, YEARS, PAIRS, CHECK=1)
+	@missed=0; check="$(if $(CHECK),--check)"; \
+	$(BIN)/python -m compute_tasks.benchmarks --pairs $(PAIRS) --years $(YEARS) \
+		$(if $(CASE),--case $(CASE)) $$check || missed=1; \
+	$(if $(CASE),,$(BIN)/python -m compute.benchmarks --pairs $(PAIRS) $$check || missed=1;) \
+	exit $$missed
 
 check: $(VENV)/.check ## Format, lint, types, layers, Django's checks
 	$(BIN)/ruff format --check .

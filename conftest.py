@@ -25,6 +25,9 @@ os.environ["DJANGO_SETTINGS_MODULE"] = "compute.settings"
 from compute.broker import PrivateRedis  # noqa: E402
 from compute.demo.archive import make_archive  # noqa: E402
 from compute.demo.server import Service, service  # noqa: E402
+from compute.testing.kube.assets import AssetsError  # noqa: E402
+from compute.testing.kube.cluster import Cluster  # noqa: E402
+from compute.testing.kube.cluster import cluster as kube_cluster  # noqa: E402
 from compute.testing.postgres import fresh_database, postgres_server  # noqa: E402
 
 _postgres = contextlib.ExitStack()
@@ -101,6 +104,17 @@ def served_on(
         "COMPUTE_REDIS_URL": request.getfixturevalue("redis_url"),
     }
     yield from _serve(tmp_path_factory.mktemp("postgres"), archive, outside)
+
+
+@pytest.fixture(scope="session")
+def cluster() -> Iterator[Cluster]:
+    """A real Kubernetes control plane whose pods are processes of this machine."""
+    with contextlib.ExitStack() as stack:
+        try:
+            running = stack.enter_context(kube_cluster())
+        except AssetsError as error:
+            pytest.skip(f"KUBERNETES IS NOT TESTED: {error}")
+        yield running
 
 
 def _serve(folder: Path, archive: Path, environment: Mapping[str, str]) -> Iterator[Service]:

@@ -17,6 +17,7 @@ FIRST_PAUSE_SECONDS = 1.0
 LONGEST_PAUSE_SECONDS = 30.0
 STEADY_SECONDS = 60.0
 STOP_SECONDS = 10.0
+LOOK_SECONDS = 0.05
 LONGEST_LINE_BYTES = 1 << 20
 
 Say = Callable[[str, str], None]
@@ -48,9 +49,12 @@ class Family:
     def __init__(self, say: Say) -> None:
         """`say(name, line)` shows a line of the child of that name, or our own under `serve`."""
         self.say = say
-        self.settled = False
+        self.settled = self.hurried = False
         self.tasks: list[asyncio.Task[None]] = []
         self._lifeline, self._held = os.pipe()
+        # Its own number, because guards keep theirs from the commands they run.
+        self.lifeline = os.dup(self._lifeline)
+        """Read end of a pipe whose other end closes with this process; for what children start."""
 
     def child(self, command: Command) -> "Child":
         """Return a context in which the command keeps running."""
@@ -107,14 +111,27 @@ class Child:
         self._family.tasks.append(self._task)
         return self
 
+    def end(self) -> None:
+        """Have the process told to end; leaving the context waits for that."""
+        if not self._task.cancelling():
+            self._task.cancel()
+
     async def __aexit__(
         self,
         kind: type[BaseException] | None,
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self._task.cancel()
-        await asyncio.gather(self._task, return_exceptions=True)
+        self.end()
+        if self._family.hurried:
+            # The first call gives the process time to end, the second one kills it.
+            await asyncio.sleep(LOOK_SECONDS)
+            self._task.cancel()
+        try:
+            await asyncio.gather(self._task, return_exceptions=True)
+        except asyncio.CancelledError:
+            self._family.hurried = True
+            raise
 
     async def _keep(self) -> None:
         pause = FIRST_PAUSE_SECONDS

@@ -1,4 +1,7 @@
-"""The whole service on one machine: SQLite, a private Redis, web and worker as child processes."""
+"""The whole service on one machine: SQLite, a private Redis, web and provisioner as children.
+
+The provisioner starts the workers. They outlive it when it dies, but not this process.
+"""
 
 import asyncio
 import contextlib
@@ -39,7 +42,9 @@ async def serve(config: Config, host: str, port: int, say: Say) -> None:
             async with _broker(family, config) as redis_url:
                 environment = _environment(config, redis_url, say)
                 await family.once(_compute("migrate", environment, "migrate"))
-                await _serve(family, environment, _counters(config), listener, host)
+                address = f"http://{_client_host(host)}:{listener.getsockname()[1]}"
+                config.address_file.write_text(address)
+                await _serve(family, environment, _counters(config), listener, address)
         except ChildError as error:
             raise ServeError(f"{error}; its last lines are above") from None
         except asyncio.CancelledError:
@@ -51,18 +56,24 @@ async def _serve(
     environment: dict[str, str],
     counters: dict[str, str],
     listener: socket.socket,
-    host: str,
+    address: str,
 ) -> None:
-    bound = listener.getsockname()[1]
-    address = f"http://{_client_host(host)}:{bound}"
-    worker = _compute("worker", environment | counters, "worker")
-    fd = listener.fileno()
+    fd, end = listener.fileno(), family.lifeline
     web = _compute("web", environment, "web", "--fd", str(fd), fds=(fd,))
-    async with family.child(worker), family.child(web):
+    attached = ("provisioner", "--attached", str(end))
+    provisioner = _compute("provisioner", environment | counters, *attached, fds=(end,))
+    async with family.child(provisioner) as keeper, family.child(web) as front:
         await _first(_ready(f"{address}/ready"), *family.tasks)
         family.settled = True
         print(f"ESGF Compute is ready at {address}/wps  (Ctrl-C stops it)", flush=True)
-        await asyncio.gather(*family.tasks)
+        try:
+            ended, _ = await asyncio.wait(family.tasks, return_when=asyncio.FIRST_COMPLETED)
+            for task in ended:
+                task.result()
+        finally:
+            # Not the broker: it is there for workers until they have handed their jobs back.
+            keeper.end()
+            front.end()
 
 
 def _stop_on_signals() -> None:
@@ -125,14 +136,14 @@ def _environment(config: Config, redis_url: str, say: Say) -> dict[str, str]:
         "PYTHONUNBUFFERED": "1",
         "COMPUTE_DATA_DIR": str(config.data_dir),
         "COMPUTE_REDIS_URL": redis_url,
-        "COMPUTE_METRICS_PORT": str(_metrics_port(config, say)),
+        "COMPUTE_PROVISIONER_METRICS_PORT": str(_metrics_port(config, say)),
         # A worker hands its job back before we lose patience.
         "COMPUTE_GRACE_SECONDS": str(min(config.grace_seconds, 0.8 * STOP_SECONDS)),
     }
 
 
 def _counters(config: Config) -> dict[str, str]:
-    # The processes of a worker count into files of one folder; the web counts in memory.
+    # Workers and provisioner count into files of one folder, the processes of the web into others.
     folder = config.data_dir / "metrics"
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir()
@@ -140,17 +151,19 @@ def _counters(config: Config) -> dict[str, str]:
 
 
 def _metrics_port(config: Config, say: Say) -> int:
-    if not config.metrics_port:
-        return free_port(config.metrics_host)
+    given, host = config.provisioner_metrics_port, config.metrics_host
+    wanted = config.metrics_port if given is None else given
+    if not wanted:
+        return free_port(host)
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
-            probe.bind((config.metrics_host, config.metrics_port))
+            probe.bind((host, wanted))
         except OSError:
-            port = free_port(config.metrics_host)
-            say("serve", f"metrics port {config.metrics_port} is taken; the worker uses {port}")
+            port = free_port(host)
+            say("serve", f"metrics port {wanted} is taken; the provisioner uses {port}")
             return port
-    return config.metrics_port
+    return wanted
 
 
 def _compute(

@@ -1,11 +1,13 @@
 """The settings: the one reader of the environment, typed, refusing names it does not know."""
 
+import contextlib
 import os
 import re
 import secrets
+import tempfile
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import (
     BaseModel,
@@ -18,7 +20,8 @@ from pydantic import (
     field_validator,
 )
 
-from compute_tasks.sources.policy import SourcePolicy
+if TYPE_CHECKING:
+    from compute_tasks.sources.policy import SourcePolicy
 
 PREFIX = "COMPUTE_"
 
@@ -34,6 +37,15 @@ def _comma_list(value: Any) -> Any:
     if isinstance(value, str):
         return tuple(part.strip() for part in value.split(",") if part.strip())
     return value
+
+
+def _machine_memory() -> int:
+    """Return the bytes of memory of this machine, or those its container may use."""
+    whole = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    try:
+        return min(whole, int(Path("/sys/fs/cgroup/memory.max").read_text()))
+    except (OSError, ValueError):
+        return whole
 
 
 class Config(BaseModel):
@@ -98,6 +110,9 @@ class Config(BaseModel):
         description='JSON file `{"mapping": {url part: folder}}` naming archive addresses that are '
         "local folders here.",
     )
+    host_connections: PositiveInt = Field(
+        4, description="Requests one job sends to a remote host at the same time, at most."
+    )
     opendap_request_bytes: PositiveInt = Field(
         100_000_000, description="Bytes asked of an OPeNDAP server in one request, at most."
     )
@@ -150,7 +165,8 @@ class Config(BaseModel):
         8, description="Jobs of one user or one anonymous address that run at once."
     )
     job_seconds: PositiveFloat = Field(
-        43_200.0, description="Seconds a job may run; the time it waits does not count."
+        43_200.0,
+        description="Seconds a job may run, in all attempts; the time it waits does not count.",
     )
     aging_hours: PositiveFloat = Field(
         24.0, description="Hours of waiting that move a job up by one turn of the others."
@@ -176,6 +192,22 @@ class Config(BaseModel):
     lease_seconds: PositiveFloat = Field(
         30.0, description="Seconds a worker may be silent before its job goes back to the queue."
     )
+    checkpoint_seconds: float = Field(
+        5.0,
+        ge=0,
+        description="Seconds of computing that a job may lose with its worker, about; finished "
+        "parts are saved this often.",
+    )
+    memory_bytes: PositiveInt = Field(
+        1_000_000_000,
+        description="Bytes of memory that one job computes in, beside what it loads of programs; "
+        "what needs more is computed in several passes, or refused before it starts.",
+    )
+    process_memory_bytes: PositiveInt = Field(
+        default_factory=lambda: _machine_memory() * 3 // 4,
+        description="Bytes of memory that a process which runs jobs may have; a job that needs "
+        "more fails. By default three quarters of the machine's or container's.",
+    )
     max_attempts: PositiveInt = Field(3, description="Workers a job may lose before it fails.")
     grace_seconds: PositiveFloat = Field(
         20.0,
@@ -191,14 +223,71 @@ class Config(BaseModel):
     worker_threads: PositiveInt = Field(
         default_factory=lambda: os.cpu_count() or 1, description="Threads one job computes with."
     )
-    web_threads: PositiveInt = Field(16, description="Requests the web process answers at once.")
+    web_processes: PositiveInt = Field(
+        default_factory=lambda: min(2, os.cpu_count() or 1), description="Processes of the web."
+    )
+    web_threads: PositiveInt = Field(16, description="Requests a web process answers at once.")
     metrics_port: int = Field(
         8888, ge=0, le=65535, description="Port of a worker's Prometheus metrics; 0: any free one."
     )
-    metrics_host: str = Field("127.0.0.1", description="Address a worker's metrics listen on.")
+    metrics_host: str = Field("127.0.0.1", description="Address metrics listen on.")
+    provisioner_metrics_port: int | None = Field(
+        None,
+        ge=0,
+        le=65535,
+        description="Port of the provisioner's Prometheus metrics; 0: any free one; without it "
+        "COMPUTE_METRICS_PORT.",
+    )
+    provisioner_seconds: PositiveFloat = Field(
+        1.0, description="Pause between two rounds of the provisioner; a node that ends wakes it."
+    )
+    node: str = Field(
+        "", description="Name of the node a worker runs on; set by the provisioner, not by hand."
+    )
     log_format: Literal["text", "json"] = Field("text", description="Log lines as text or as JSON.")
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
         "INFO", description="Least level logged."
+    )
+
+    dask_threshold: int = Field(
+        0,
+        ge=0,
+        description="Bytes above which a job of our own processes computes on a dask cluster of "
+        "its own, if there is a pool of role dask; 0: never.",
+    )
+    kubernetes_namespace: str = Field(
+        "", description="Namespace of the pods of nodes; empty: the one the provisioner runs in."
+    )
+    kubernetes_instance: str = Field(
+        "compute",
+        description="Label that tells the pods of this installation from those of another one in "
+        "the namespace.",
+    )
+    kubernetes_command: tuple[str, ...] = Field(
+        ("compute",), description="What starts `compute` in the image, comma separated."
+    )
+    kubernetes_config_map: str = Field(
+        "", description="ConfigMap that the environment of nodes is read from."
+    )
+    kubernetes_secret: str = Field(
+        "", description="Secret that the environment of nodes is read from."
+    )
+    kubernetes_service_account: str = Field(
+        "", description="Service account of the pods of nodes; they get no token of it."
+    )
+    kubernetes_volumes: Path | None = Field(
+        None,
+        description="YAML file with the `volumes` and `volumeMounts` that every node has.",
+    )
+    operator_token: SecretStr = Field(
+        SecretStr(""),
+        description="Bearer token of operators, who alone may change pools and nodes; embedded "
+        "mode makes one in the data folder. Empty in production: nobody may.",
+    )
+    url: str = Field(
+        "",
+        description="Address of the service that the commands for pools and nodes talk to; empty: "
+        "the one `compute serve` runs on the data folder, else `http://127.0.0.1:8000`.",
     )
 
     service_title: str = Field("ESGF Compute", description="Title in the capabilities.")
@@ -234,6 +323,7 @@ class Config(BaseModel):
         "data_roots",
         "allowed_data_hosts",
         "weights",
+        "kubernetes_command",
         "service_keywords",
         "service_languages",
         mode="before",
@@ -283,12 +373,17 @@ class Config(BaseModel):
         return {name.strip(): float(number) for name, _, number in pairs}
 
     @cached_property
-    def sources(self) -> SourcePolicy:
+    def sources(self) -> "SourcePolicy":
         """What the science layer may open and how."""
+        # The science takes a second to import, which most commands need not wait for.
+        from compute_tasks.sources.policy import SourcePolicy  # noqa: PLC0415
+
         return SourcePolicy(
             roots=self.data_roots or (self.archive_dir,),
             allowed_hosts=frozenset(self.allowed_data_hosts),
             mapping=self.url_mapping,
+            indexes=self.data_dir / "cache" / "indexes",
+            connections=self.host_connections,
             request_bytes=self.opendap_request_bytes,
             timeout=self.source_timeout,
             attempts=self.source_attempts,
@@ -301,14 +396,33 @@ class Config(BaseModel):
             return given
         if not self.embedded:
             raise SettingsError("COMPUTE_SECRET_KEY must be set when COMPUTE_EMBEDDED is false")
-        path = self.data_dir / "secret_key"
-        self.data_dir.mkdir(parents=True, exist_ok=True)
-        try:
-            descriptor = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
-            with os.fdopen(descriptor, "w") as file:
+        return self._made(self.data_dir / "secret_key")
+
+    @property
+    def address_file(self) -> Path:
+        """File in which `compute serve` says where it answers."""
+        return self.data_dir / "address"
+
+    @property
+    def operator_token_file(self) -> Path:
+        """File in which the embedded mode keeps the operators' token."""
+        return self.data_dir / "operator_token"
+
+    def operator(self) -> str:
+        """Return the operators' token; embedded mode makes one that only its owner can read."""
+        if given := self.operator_token.get_secret_value():
+            return given
+        return self._made(self.operator_token_file) if self.embedded else ""
+
+    def _made(self, path: Path) -> str:
+        if not path.exists():
+            self.data_dir.mkdir(parents=True, exist_ok=True)
+            with tempfile.NamedTemporaryFile("w", dir=self.data_dir) as file:
                 file.write(secrets.token_urlsafe(50))
-        except FileExistsError:
-            pass
+                file.flush()
+                # The first of several processes gives it the name; nobody sees half of it.
+                with contextlib.suppress(FileExistsError):
+                    os.link(file.name, path)
         return path.read_text()
 
 

@@ -10,14 +10,16 @@ from compute.logs import logging_config
 COMPUTE = load()
 
 SECRET_KEY = COMPUTE.key()
+OPERATOR_TOKEN = COMPUTE.operator()
 DEBUG = False
 ALLOWED_HOSTS = list(COMPUTE.allowed_hosts) or ["*"]
 
-INSTALLED_APPS = ["django.contrib.contenttypes", "compute_wps"]
+INSTALLED_APPS = ["django.contrib.contenttypes", "compute_wps", "compute.provisioner"]
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
     "compute_wps.middleware.RequestId",
     "compute_wps.middleware.HeadWithoutBody",
+    "compute.provisioner.api.middleware.Problems",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
@@ -71,3 +73,9 @@ logging_config(COMPUTE.log_format, COMPUTE.log_level, stream=sys.stderr)
 
 # The Celery application, by name: the service must not import the wiring.
 CELERY_APP = "compute.celery.app"
+
+# A node's worker notes which jobs it works on; likewise by name.
+AROUND_JOB = "compute.provisioner.beat.working"
+
+# A job that is too big for one machine asks for a dask cluster; likewise by name.
+CLUSTERS = "compute.provisioner.clusters.cluster_for"

@@ -12,6 +12,7 @@ urlpatterns = [
     path("health", health.health),
     path("ready", health.ready),
     path("metrics", metrics_page),
+    path("api/", include("compute.provisioner.api.urls")),
     path("data/", include("compute_wps.data.urls")),
     path("", include("compute_wps.urls")),
 ]

@@ -34,6 +34,7 @@ class Progress:
         self._message = ""
         self._percent = 0
         self._total = 1
+        self._before, self._stages = 0, 1
         self._done = 0
 
     def phase(self, message: str) -> None:
@@ -54,6 +55,15 @@ class Progress:
     def callbacks(self) -> tuple[Any, ...]:
         """Return the dask callback (start, start_state, pretask, posttask, finish) that counts."""
         return (None, self._count, None, self._task_done, None)
+
+    def stage(self, number: int, count: int) -> None:
+        """Note that this stage, from 1, of so many begins of what streams."""
+        self._before, self._stages = number - 1, count
+
+    def streamed(self, share: float) -> None:
+        """Note that this share, 0 to 1, of the stage is computed."""
+        self.check()
+        self._advance(OPENED + int((99 - OPENED) * (self._before + share) / self._stages))
 
     def check(self) -> None:
         """Raise Cancelled when the run is no longer wanted."""

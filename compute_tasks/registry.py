@@ -39,8 +39,9 @@ class Process:
 
     `minimum` and `maximum` bound the number of inputs (`maximum` None: no bound). `combines` marks
     a process whose operation domain applies to its result, not to each input. `accepts_groups` and
-    `returns_groups` say whether it consumes or produces grouped data. `check` gets the number of
-    inputs and the parsed arguments and raises TaskError if they do not go together.
+    `returns_groups` say whether it consumes or produces grouped data. `streams` marks one that can
+    compute on fields (`engine.field`); others get dask arrays. `check` gets the number of inputs
+    and the parsed arguments and raises TaskError if they do not go together.
     """
 
     identifier: str
@@ -54,6 +55,7 @@ class Process:
     combines: bool = False
     accepts_groups: bool = False
     returns_groups: bool = False
+    streams: bool = False
     check: Callable[[int, Mapping[str, Any]], None] = _accept
 
     def parameter(self, name: str) -> Parameter | None:

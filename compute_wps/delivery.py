@@ -13,6 +13,7 @@ from django.utils.module_loading import import_string
 from kombu.entity import Queue
 from kombu.exceptions import ChannelError, OperationalError
 
+from compute_wps import fairness
 from compute_wps.models import Job, Outbox
 
 RUN_JOB = "compute_wps.tasks.run_job"
@@ -34,7 +35,12 @@ def app() -> Celery:
 def post(job: Job) -> None:
     """Note that the job's id must reach its queue; call it in the transaction that makes it so."""
     now = timezone.now()
-    Outbox.objects.update_or_create(job=job, defaults={"created": now, "due": now, "sends": 0})
+    Outbox.objects.bulk_create(
+        [Outbox(job=job, created=now, due=now, sends=0)],
+        update_conflicts=True,
+        unique_fields=["job"],
+        update_fields=["created", "due", "sends"],
+    )
 
 
 def deliver(job_id: UUID) -> bool:
@@ -69,8 +75,8 @@ def sweep() -> int:
 def replenish() -> int:
     """Send again what the broker has lost, and return how many went.
 
-    A queue with fewer messages than jobs that wait in it has lost some: the broker was emptied, or
-    a worker died between taking a message and claiming a job. A message too many harms nothing.
+    A queue with fewer messages than jobs that may be started has lost some: the broker was emptied,
+    or a worker died between taking a message and claiming a job. A message too many harms nothing.
     """
     sent = Outbox.objects.filter(sends__gt=0).order_by("due")
     counts = sent.order_by().values_list("job__queue").annotate(Count("pk"))
@@ -79,7 +85,7 @@ def replenish() -> int:
         held = _held(queue)
         if held is None:
             break
-        missing = min(waiting - held, REPLENISHED)
+        missing = min(min(waiting, fairness.startable(queue)) - held, REPLENISHED)
         if missing > 0:
             lost = sent.filter(job__queue=queue).values_list("job_id", flat=True)[:missing]
             again += sum(deliver(job_id) for job_id in list(lost))

@@ -19,6 +19,7 @@ from statistics import median
 from uuid import UUID
 
 from django.conf import settings
+from django.db import connection
 from django.db.models import Count, Exists, Max, Min, OuterRef, Q, QuerySet
 
 from compute_wps.identity import ANONYMOUS
@@ -43,6 +44,9 @@ class Place:
 
 def lock() -> None:
     """Hold the gate until the transaction ends, so that what is counted stays as it was."""
+    if not connection.features.has_select_for_update:
+        # A transaction holds all of such a database.
+        return
     Gate.objects.select_for_update().get_or_create(pk=1)
 
 
@@ -72,11 +76,16 @@ def rank(turn: float, accepted: datetime) -> float:
 
 def next_job(queue: str) -> UUID | None:
     """Return the job of a queue that is to be started next, None when there is none."""
-    started = Job.objects.filter(status=State.STARTED)
-    twin = started.filter(owner=OuterRef("owner"), identity=OuterRef("identity"))
-    free = _waiting(queue).exclude(account__in=_at_limit())
-    free = free.exclude(Exists(twin), ~Q(identity=""), reuse=True)
-    return free.values_list("pk", flat=True).first()
+    return _startable(queue).values_list("pk", flat=True).first()
+
+
+def startable(queue: str) -> int:
+    """Return how many jobs of a queue may be started before others have to end."""
+    waiting = _startable(queue).order_by().values_list("account").annotate(Count("pk"))
+    started = Job.objects.filter(status=State.STARTED).order_by()
+    running = dict(started.values_list("account").annotate(Count("pk")))
+    allowed = settings.COMPUTE.running_jobs
+    return sum(min(count, allowed - running.get(account, 0)) for account, count in waiting)
 
 
 def next_after(job: Job) -> set[UUID]:
@@ -89,12 +98,17 @@ def next_after(job: Job) -> set[UUID]:
 
 def place(job: Job) -> Place:
     """Return where a waiting job stands."""
-    line = _waiting(job.queue)
-    ahead = line.filter(Q(rank__lt=job.rank) | Q(rank=job.rank, pk__lt=job.pk)).count()
-    running = Job.objects.filter(queue=job.queue, status=State.STARTED).count()
+    waits = Q(status=State.ACCEPTED)
+    before = waits & (Q(rank__lt=job.rank) | Q(rank=job.rank, pk__lt=job.pk))
+    found = Job.objects.filter(queue=job.queue, status__in=ACTIVE).aggregate(
+        ahead=Count("pk", filter=before),
+        waiting=Count("pk", filter=waits),
+        running=Count("pk", filter=Q(status=State.STARTED)),
+    )
+    position, running = found["ahead"] + 1, found["running"]
     took = _recent(job.identifier)
-    wait = timedelta(seconds=median(took) * (ahead + 1) / max(1, running)) if took else None
-    return Place(ahead + 1, line.count(), running, wait)
+    wait = timedelta(seconds=median(took) * position / max(1, running)) if took else None
+    return Place(position, found["waiting"], running, wait)
 
 
 def message(job: Job) -> str:
@@ -109,6 +123,14 @@ def message(job: Job) -> str:
 
 def _waiting(queue: str) -> QuerySet[Job]:
     return Job.objects.filter(queue=queue, status=State.ACCEPTED).order_by("rank", "id")
+
+
+def _startable(queue: str) -> QuerySet[Job]:
+    """Return the waiting jobs but those that an account at its limit or a twin holds up."""
+    started = Job.objects.filter(status=State.STARTED)
+    twin = started.filter(owner=OuterRef("owner"), identity=OuterRef("identity"))
+    free = _waiting(queue).exclude(account__in=_at_limit())
+    return free.exclude(Exists(twin), ~Q(identity=""), reuse=True)
 
 
 def _at_limit() -> QuerySet[Job, str]:

@@ -23,11 +23,12 @@ def entered(job: Job, state: str, message: str, **fields: Any) -> None:
 
 def say(job: Job, state: str, message: str, now: datetime) -> None:
     """Record a message of the job while it is in a state."""
-    status, new = Status.objects.get_or_create(
-        job=job, status=state, defaults={"created": now, "updated": now}
+    (status,) = Status.objects.bulk_create(
+        [Status(job=job, status=state, created=now, updated=now)],
+        update_conflicts=True,
+        unique_fields=["job", "status"],
+        update_fields=["updated"],
     )
-    if not new:
-        Status.objects.filter(pk=status.pk).update(updated=now)
     Message.objects.create(status=status, message=message, percent=job.percent, created=now)
 
 

@@ -4,8 +4,9 @@ Running any of these twice, or losing the process between two of them, leaves a 
 next round of `upkeep` goes on.
 """
 
+from collections.abc import Callable
 from datetime import datetime, timedelta
-from functools import partial
+from functools import partial, update_wrapper
 from typing import Any
 from uuid import UUID
 
@@ -61,7 +62,7 @@ def accept(
         )
         delivery.post(job)
         history.entered(job, State.ACCEPTED, job.message)
-        transaction.on_commit(partial(delivery.deliver, job.id), robust=True)
+        _afterwards(delivery.deliver, job.id)
     return job
 
 
@@ -102,10 +103,15 @@ def claim(job_id: UUID, worker: str) -> Job | None:
     return job
 
 
-def heartbeat(job_id: UUID, worker: str, attempt: int) -> bool:
-    """Extend the lease; False when the job is no longer this worker's, or has run for too long."""
-    end_overdue(_held(job_id, worker, attempt))
-    return bool(_held(job_id, worker, attempt).update(lease_expires=_lease_end(timezone.now())))
+def heartbeat(job_id: UUID, worker: str, attempt: int, seconds: float = 0.0) -> bool:
+    """Extend the lease; False when the job is no longer this worker's, or has run for too long.
+
+    `seconds` is how long it has run since the last time, by the worker's monotonic clock.
+    """
+    held = _held(job_id, worker, attempt)
+    held.update(lease_expires=_lease_end(timezone.now()), ran=F("ran") + seconds)
+    end_overdue(held)
+    return held.exists()
 
 
 def holds(job_id: UUID, worker: str, attempt: int) -> bool:
@@ -126,6 +132,11 @@ def report(job_id: UUID, worker: str, attempt: int, percent: int, message: str) 
         if changed:
             history.say(Job.objects.get(pk=job_id), State.STARTED, message, now)
     return bool(changed)
+
+
+def estimated(job_id: UUID, worker: str, attempt: int, input_bytes: int) -> bool:
+    """Record how many bytes the job reads; False when it is no longer this worker's."""
+    return bool(_held(job_id, worker, attempt).update(input_bytes=input_bytes))
 
 
 def succeed(job_id: UUID, worker: str, attempt: int, outputs: list[Output]) -> bool:
@@ -178,9 +189,11 @@ def is_dismissed(job_id: UUID) -> bool:
 
 
 def end_overdue(running: QuerySet[Job]) -> int:
-    """Fail those of the running jobs that run for longer than they may; return how many."""
-    start = timezone.now() - timedelta(seconds=settings.COMPUTE.job_seconds)
-    overdue = running.filter(status=State.STARTED, started__lt=start)
+    """Fail those of the running jobs that ran for longer than they may; return how many.
+
+    All attempts count, and only by the clocks of those who ran them: the date may jump.
+    """
+    overdue = running.filter(status=State.STARTED, ran__gte=settings.COMPUTE.job_seconds)
     return sum(
         _fail(overdue.filter(pk=job_id), job_id, "NoApplicableCode", None, limits.too_long())
         for job_id in list(overdue.values_list("pk", flat=True))
@@ -204,6 +217,12 @@ def reap(job: Job) -> bool:
         return _requeue(same, job.pk, text, lost=lost)
     text = f"The job was given up: {lost} workers were lost while they ran it."
     return _fail(same, job.pk, "NoApplicableCode", None, text, lost=lost)
+
+
+def lose(job_id: UUID, attempt: int) -> bool:
+    """Take a running job from a worker known to be gone; False when it does not run any more."""
+    job = running().filter(pk=job_id, attempt=attempt).first()
+    return job is not None and reap(job)
 
 
 def retake(job_id: UUID, worker: str, attempt: int) -> bool:
@@ -255,7 +274,7 @@ def _requeue(jobs: QuerySet[Job], job_id: UUID, message: str, **changes: Any) ->
             job = Job.objects.get(pk=job_id)
             delivery.post(job)
             history.entered(job, State.ACCEPTED, message, attempt=job.attempt)
-            transaction.on_commit(partial(delivery.deliver, job.id), robust=True)
+            _afterwards(delivery.deliver, job.id)
     return bool(changed)
 
 
@@ -291,8 +310,15 @@ def _close(jobs: QuerySet[Job], job_id: UUID, state: str, changes: dict[str, Any
     if job.expires is None:
         job.expires = retention.expiry(job)
         job.save(update_fields=["expires"])
-    transaction.on_commit(partial(_call_next, job), robust=True)
+    _afterwards(_call_next, job)
     return job
+
+
+def _afterwards(function: Callable[..., object], *arguments: Any) -> None:
+    """Call a function once the change holds; what goes wrong then is logged, not raised."""
+    # The log names the function, so it has to have a name.
+    named = update_wrapper(partial(function, *arguments), function)
+    transaction.on_commit(named, robust=True)
 
 
 def _call_next(job: Job) -> None:

@@ -44,6 +44,7 @@ class Lease:
         self._wake = threading.Event()
         self._closing = False
         self._note = ""
+        self._beat = time.monotonic()
 
     def lost(self) -> bool:
         """Tell whether the job was dismissed or given to another worker."""
@@ -87,7 +88,7 @@ class Lease:
         """Ask the database once and return whether it answered; it is asked again the next time."""
         try:
             close_old_connections()
-            held = jobs.heartbeat(*self.key) if extend else jobs.holds(*self.key)
+            held = self._extended() if extend else jobs.holds(*self.key)
             if held and (note := self._note):
                 jobs.report(*self.key, 0, note)
                 self._note = "" if self._note == note else self._note
@@ -97,6 +98,12 @@ class Lease:
             logger.warning("lease not checked", reason=str(error))
             return False
         return True
+
+    def _extended(self) -> bool:
+        now = time.monotonic()
+        held = jobs.heartbeat(*self.key, now - self._beat)
+        self._beat = now
+        return held
 
     def _interrupt(self) -> None:
         """End what the job waits for, be it a remote server that is silent for minutes."""

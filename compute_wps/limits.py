@@ -1,5 +1,6 @@
 """How much one caller may ask of the service; a refusal says what was asked and how to ask less."""
 
+import resource
 import shutil
 from datetime import timedelta
 
@@ -76,6 +77,22 @@ def too_long() -> str:
     return (
         f"The job was stopped: it ran longer than the {allowed} (hours:minutes:seconds) a job may "
         f"run (COMPUTE_JOB_SECONDS). Waiting did not count; {SMALLER}."
+    )
+
+
+def bound_memory() -> None:
+    """Bound what this process may allocate, so that a job that needs more fails alone."""
+    _, hard = resource.getrlimit(resource.RLIMIT_DATA)
+    resource.setrlimit(resource.RLIMIT_DATA, (settings.COMPUTE.process_memory_bytes, hard))
+
+
+def too_much_memory() -> TooLarge:
+    """Return what the owner of a job is told that needed more memory than its process may have."""
+    allowed = shown(settings.COMPUTE.process_memory_bytes)
+    return TooLarge(
+        f"The job was stopped: it needed more memory than the {allowed} the process of a job may "
+        f"have (COMPUTE_PROCESS_MEMORY_BYTES); {SMALLER}.",
+        locator="domain",
     )
 
 

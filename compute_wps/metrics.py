@@ -17,6 +17,7 @@ from prometheus_client import (
     start_http_server,
 )
 from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
+from prometheus_client.registry import Collector
 
 __all__ = ["mark_process_dead"]
 
@@ -54,25 +55,33 @@ logger = structlog.get_logger(__name__)
 
 
 def exposition() -> bytes:
-    """Return this process' metrics in Prometheus' text format."""
-    return generate_latest(REGISTRY)
+    """Return the metrics of all processes of the web in Prometheus' text format."""
+    return generate_latest(_registry())
 
 
-def serve(port: int, host: str) -> None:
-    """Answer on a port of its own, for all processes of a worker together.
+def serve(port: int, host: str, *collectors: Collector) -> None:
+    """Answer on a port of its own, for all processes of a worker together, and for collectors.
 
     A port that is taken is logged, not fatal: the work matters more than its counting.
     """
-    registry: CollectorRegistry = REGISTRY
-    if "PROMETHEUS_MULTIPROC_DIR" in os.environ:
-        registry = CollectorRegistry()
-        MultiProcessCollector(registry)
+    registry = _registry()
+    for collector in collectors:
+        registry.register(collector)
     try:
         server, _ = start_http_server(port, host, registry)
     except OSError as error:
         logger.warning("metrics not served", host=host, port=port, reason=str(error))
         return
     logger.info("metrics served", host=host, port=server.server_port)
+
+
+def _registry() -> CollectorRegistry:
+    """Return what collects over all processes that share a folder of counters, if there is one."""
+    if "PROMETHEUS_MULTIPROC_DIR" not in os.environ:
+        return REGISTRY
+    registry = CollectorRegistry()
+    MultiProcessCollector(registry)
+    return registry
 
 
 def host_of(uri: str) -> str:

@@ -31,8 +31,10 @@ class Job(models.Model):
     with referenced inputs filled in. `base_url` is the address the client reached the service at.
     Jobs of the same `identity` have the same results; with `reuse` the job takes those of another,
     and `linked` tells that it did.
+    `input_bytes` is what it reads, as numbers in memory, None until its files have been opened.
     `worker`, `attempt` and `lease_expires` say who runs the job and until when that holds without a
-    sign of life, `lost` how many workers died of it. `retention_days` is how long its owner wants
+    sign of life, `lost` how many workers died of it, `ran` for how many seconds workers have run it
+    in all attempts, by their own clocks. `retention_days` is how long its owner wants
     the results kept, None for as long as the service does; `expires` is when its files are to be
     removed, `purged` when they were.
     """
@@ -51,11 +53,13 @@ class Job(models.Model):
     reuse = models.BooleanField(default=True)
     identity = models.CharField(max_length=64, blank=True)
     linked = models.BooleanField(default=False)
+    input_bytes = models.PositiveBigIntegerField(null=True)
 
     percent = models.PositiveSmallIntegerField(default=0)
     message = models.TextField(blank=True)
     attempt = models.PositiveSmallIntegerField(default=0)
     lost = models.PositiveSmallIntegerField(default=0)
+    ran = models.FloatField(default=0)
     worker = models.CharField(max_length=255, blank=True)
     lease_expires = models.DateTimeField(null=True)
 

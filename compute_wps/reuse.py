@@ -37,7 +37,7 @@ class TwinRunsError(Exception):
 
 def quick_identity(workflow: Workflow) -> str:
     """Return what `identity` does if only local files are read, else an empty text."""
-    return _identity(workflow, local_identities)
+    return _identity(workflow, local_identities) if settings.COMPUTE.reuse else ""
 
 
 def identity(workflow: Workflow) -> str:
@@ -45,28 +45,32 @@ def identity(workflow: Workflow) -> str:
     return _identity(workflow, identities)
 
 
-def answer(job: Job) -> None:
+def answer(job: Job) -> bool:
     """End a job that nobody has claimed yet with the result of an identical one, if there is any.
 
-    Whoever calls this acts as a worker for a moment: should it die meanwhile, the job is run.
+    Tells whether the job may have changed. Whoever calls this acts as a worker for a moment: should
+    it die meanwhile, the job is run.
     """
-    if not _finished(job) or (held := jobs.claim(job.id, f"web-{os.getpid()}")) is None:
-        return
+    if not _finished(job):
+        return False
+    if (held := jobs.claim(job.id, f"web-{os.getpid()}")) is None:
+        return True
     key = (held.id, held.worker, held.attempt)
     if outputs := shared(held):
         jobs.succeed(*key, outputs)
     else:
         jobs.release(*key)
+    return True
 
 
-def found(job: Job, workflow: Workflow) -> list[Output]:
+def found(job: Job, identity: str) -> list[Output]:
     """Return the outputs of a claimed job if an identical one has left them, else none.
 
     Raises TwinRunsError while an identical one runs.
     """
     if not settings.COMPUTE.reuse:
         return []
-    job.identity = identity(workflow)
+    job.identity = identity
     with transaction.atomic():
         fairness.lock()
         Job.objects.filter(pk=job.pk).update(identity=job.identity)
@@ -108,7 +112,7 @@ def _twins(job: Job) -> QuerySet[Job]:
 
 def _identity(workflow: Workflow, identify: Identify) -> str:
     config = settings.COMPUTE
-    if not config.reuse or (sources := identify(_addresses(workflow), config.sources)) is None:
+    if (sources := identify(_addresses(workflow), config.sources)) is None:
         return ""
     texts = document.dump(workflow)
     used = sorted({o.process for o in workflow.operations.values() if o.process in catalog})

@@ -36,8 +36,8 @@ def submit(
         identity=identity,
         reuse=reusing,
     )
-    reuse.answer(job)
-    job.refresh_from_db()
+    if reuse.answer(job):
+        job.refresh_from_db()
     return job
 
 

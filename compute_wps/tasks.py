@@ -4,14 +4,19 @@ import os
 import signal
 import socket
 import sys
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from functools import cache
 from typing import Any
 from uuid import UUID
 
 import structlog
 from celery import shared_task, signals
 from django.conf import settings
+from django.utils.module_loading import import_string
 
-from compute_wps import delivery, drain, jobs, lease, metrics, upkeep, work
+from compute_wps import delivery, drain, jobs, lease, limits, metrics, upkeep, work
+from compute_wps.models import Job
 from compute_wps.patience import patiently
 
 CLAIM_SECONDS = 60.0
@@ -32,15 +37,28 @@ def run_job(job_id: str) -> None:
     job = patiently(lambda: jobs.take(UUID(job_id), name), CLAIM_SECONDS)
     if job is None:
         return
-    with structlog.contextvars.bound_contextvars(job=str(job.id), request=job.request_id):
+    bound = structlog.contextvars.bound_contextvars(job=str(job.id), request=job.request_id)
+    with bound, _around()(job):
         work.work(job)
+
+
+@cache
+def _around() -> Callable[[Job], AbstractContextManager[None]]:
+    """Return what the settings have done around each job, such as counting it."""
+    return import_string(settings.AROUND_JOB)
 
 
 @signals.worker_process_init.connect
 def _leave_in_order(**_: Any) -> None:
-    """Let a process stop a dismissed job at once, and hand its job back when it is terminated."""
+    """Let a process stop a dismissed job at once, and hand its job back when it is to end."""
     signal.signal(lease.INTERRUPT, lease.interrupted)
+    signal.signal(drain.STOP, drain.stop)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+
+
+@signals.worker_process_init.connect
+def _bound_memory(**_: Any) -> None:
+    limits.bound_memory()
 
 
 @signals.worker_ready.connect

@@ -69,8 +69,7 @@ def _take(job: Job) -> bool:
 
 
 def maintain() -> None:
-    """End what runs for too long, send what is still to be sent and remove what is due."""
-    jobs.end_overdue(Job.objects.all())
+    """Send what is still to be sent and remove what is due."""
     delivery.sweep()
     delivery.replenish()
     for job in retention.purgeable():

@@ -1,7 +1,7 @@
 """Running one claimed job to its end on a worker."""
 
 import contextlib
-import shutil
+import traceback
 import uuid
 from collections.abc import Sequence
 from dataclasses import replace
@@ -15,8 +15,10 @@ from compute_tasks import document, plan
 from compute_tasks.errors import Cancelled, SourceError
 from compute_tasks.estimate import Estimate
 from compute_tasks.outputs.files import Output as Written
+from compute_tasks.parts import Parts, Stopped
 from compute_tasks.run import run
-from compute_wps import catalog, jobs, limits, metrics, results, reuse
+from compute_wps import catalog, drain, jobs, limits, metrics, results, reuse
+from compute_wps.cluster import cluster_for
 from compute_wps.documents import request_of
 from compute_wps.foreign import FileValue, ForeignOutput, run_foreign
 from compute_wps.lease import Lease
@@ -35,12 +37,13 @@ logger = structlog.get_logger(__name__)
 def work(job: Job) -> None:
     """Run the job and close it, whatever happens; a job lost meanwhile is left alone."""
     lease = Lease(job)
-    workspace = results.workspace(job)
     try:
         with lease.kept():
-            _run(job, lease, workspace)
+            _run(job, lease)
     except Cancelled:
         logger.info("job stopped")
+    except Stopped:
+        patiently(lambda: jobs.release(*lease.key))
     except reuse.TwinRunsError:
         patiently(lambda: jobs.release(*lease.key, reuse.WAITS))
     except AWAY as error:
@@ -51,15 +54,21 @@ def work(job: Job) -> None:
             jobs.release(*lease.key)
         raise
     finally:
-        shutil.rmtree(workspace, ignore_errors=True)
+        results.end_attempt(job)
 
 
-def _run(job: Job, lease: Lease, workspace: Path) -> None:
+def _run(job: Job, lease: Lease) -> None:
     try:
-        workspace.mkdir(parents=True, exist_ok=True)
-        outputs = _compute(job, lease, workspace)
-    except (Cancelled, reuse.TwinRunsError, *AWAY):
+        results.begin(job)
+        outputs = _compute(job, lease)
+    except (Cancelled, Stopped, reuse.TwinRunsError, *AWAY):
         raise
+    except MemoryError as error:
+        # What the frames of the error hold is the memory that is missing.
+        traceback.clear_frames(error.__traceback__)
+        lease.closing()
+        _fail(lease, limits.too_much_memory())
+        return
     except Exception as error:
         lease.closing()
         _fail(lease, error)
@@ -67,25 +76,27 @@ def _run(job: Job, lease: Lease, workspace: Path) -> None:
     lease.closing()
     if patiently(lambda: jobs.succeed(*lease.key, outputs)):
         metrics.SUCCESS.inc()
+        results.remove_workspace(job)
     elif patiently(lambda: jobs.is_dismissed(job.id)):
         results.remove(job)
 
 
-def _compute(job: Job, lease: Lease, workspace: Path) -> list[Output]:
+def _compute(job: Job, lease: Lease) -> list[Output]:
     execute = request_of(job)
     if catalog.is_ours(job.identifier):
-        return _run_workflow(job, execute, lease, workspace)
+        return _run_workflow(job, execute, lease)
     process = catalog.find(job.identifier)
-    values = run_foreign(process, execute, workspace, lease.report)
+    values = run_foreign(process, execute, results.attempt(job), lease.report)
     return [_foreign_output(job, value, lease) for value in values]
 
 
-def _run_workflow(job: Job, execute: Execute, lease: Lease, workspace: Path) -> list[Output]:
+def _run_workflow(job: Job, execute: Execute, lease: Lease) -> list[Output]:
     config = settings.COMPUTE
     with metrics.BUILD.time():
         workflow = document.parse(job.identifier, **texts(execute))
         planned = plan.build(workflow)
-    if found := patiently(lambda: reuse.found(job, workflow)):
+    identity = reuse.identity(workflow)
+    if found := patiently(lambda: reuse.found(job, identity)):
         return found
     _count(planned)
     try:
@@ -93,8 +104,8 @@ def _run_workflow(job: Job, execute: Execute, lease: Lease, workspace: Path) -> 
             written = run(
                 planned,
                 sources=replace(config.sources, notice=lease.note),
-                workspace=workspace,
-                destination=workspace / "results",
+                workspace=results.workspace(job),
+                destination=results.attempt(job) / "results",
                 uid=str(job.id),
                 provenance={
                     "wps_identifier": job.identifier,
@@ -105,7 +116,11 @@ def _run_workflow(job: Job, execute: Execute, lease: Lease, workspace: Path) -> 
                 format=config.output_format,
                 split_bytes=config.output_split_bytes,
                 threads=config.worker_threads,
+                memory_bytes=config.memory_bytes,
+                decided=lambda decisions: lease.report(0, "; ".join(decisions)),
+                parts=_parts(job, identity, lease),
                 admit=partial(_admit, job),
+                clusters=partial(cluster_for, lease),
                 report=lease.report,
                 cancelled=lease.lost,
             )
@@ -115,8 +130,22 @@ def _run_workflow(job: Job, execute: Execute, lease: Lease, workspace: Path) -> 
     return _workflow_outputs(job, written, lease)
 
 
+def _parts(job: Job, identity: str, lease: Lease) -> Parts:
+    config = settings.COMPUTE
+    return Parts(
+        results.workspace(job) / "parts",
+        identity,
+        seconds=config.checkpoint_seconds,
+        least_free=config.least_free_bytes,
+        notice=partial(lease.report, 0),
+        stopping=drain.stopping,
+    )
+
+
 def _admit(job: Job, estimate: Estimate) -> None:
     patiently(partial(limits.check_estimate, job, estimate))
+    key = (job.id, job.worker, job.attempt)
+    patiently(partial(jobs.estimated, *key, estimate.input_bytes))
     metrics.SOURCE_BYTES.labels(job.identifier).observe(estimate.input_bytes)
 
 

@@ -4,7 +4,9 @@ Settings, processes, errors and metrics are described where they are declared; t
 that out. `docs/tests` checks that the pages on disk are those this file would write.
 """
 
+import functools
 import inspect
+import json
 import types
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
@@ -14,9 +16,12 @@ from prometheus_client import REGISTRY, Metric
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
+import compute.provisioner.metrics  # importing it registers the metrics
 import compute_tasks.processes  # noqa: F401 - importing it fills the registry
 import compute_wps.metrics  # noqa: F401 - importing it registers the metrics
 from compute.env import PREFIX, Config
+from compute.provisioner.kinds import KINDS, Kind
+from compute.provisioner.schemas import Metadata
 from compute_tasks.errors import TaskError
 from compute_tasks.registry import Parameter, Process, catalog
 from compute_wps.protocol import exceptions
@@ -41,6 +46,7 @@ OF_THE_RUNTIME = ("python_", "process_")
 def main() -> None:
     """Write every generated page."""
     for name, page in PAGES.items():
+        (REFERENCE / name).parent.mkdir(exist_ok=True)
         (REFERENCE / name).write_text(page(), encoding="utf-8")
 
 
@@ -98,17 +104,43 @@ def errors() -> str:
 
 def metrics() -> str:
     """Return the page of metrics."""
-    rows = [
-        (f"`{series(family)}`", family.type, family.documentation)
-        for family in sorted(REGISTRY.collect(), key=lambda family: family.name)
+    counted = [
+        (series(family), family.type, family.documentation)
+        for family in REGISTRY.collect()
         if not family.name.startswith(OF_THE_RUNTIME)
     ]
+    read = [(name, "gauge", text) for name, (text, _) in compute.provisioner.metrics.GAUGES.items()]
+    rows = [(f"`{name}`", kind, text) for name, kind, text in sorted(counted + read)]
     return _page(
         "Metrics",
-        "Prometheus reads them from `/metrics` of the web process and from the metrics port of "
-        "each worker. A histogram is a family with the suffixes `_bucket`, `_sum` and `_count`.",
+        "Prometheus reads them from `/metrics` of the web process and from the metrics ports of "
+        "each worker and of the provisioner. A histogram is a family with the suffixes `_bucket`, "
+        "`_sum` and `_count`.",
         _table(("Metric", "Type", "Meaning"), rows),
     )
+
+
+def documents() -> str:
+    """Return the page of the documents that `compute apply` reads."""
+    return _page(
+        "Documents of pools and nodes",
+        "`compute apply` reads YAML or JSON documents; `---` parts several in a file. Each has "
+        "`kind`, `metadata` and `spec`. What a document leaves out gets its default, also where "
+        "the record had another value. `status`, which `-o yaml` shows, is ignored. The same "
+        "fields, side by side, are the bodies of [REST](nodes-rest.md) requests and the options "
+        "of `compute pools create` and the like.",
+        "Editors check documents against the JSON Schemas: "
+        + ", ".join(f"[{name}](schemas/{name}.json)" for name in KINDS)
+        + ". The service offers them at `/api/schemas/<kind>`.",
+        "## metadata",
+        _table(FIELD_HEAD, _fields(Metadata.model_json_schema())),
+        *(part for kind in KINDS.values() for part in _kind_of_document(kind)),
+    )
+
+
+def schema(kind: Kind) -> str:
+    """Return the JSON Schema of a kind of document."""
+    return json.dumps(kind.schema(), indent=2) + "\n"
 
 
 def series(family: Metric) -> str:
@@ -121,7 +153,41 @@ PAGES: dict[str, Callable[[], str]] = {
     "processes.md": processes,
     "errors.md": errors,
     "metrics.md": metrics,
+    "documents.md": documents,
+    **{f"schemas/{name}.json": functools.partial(schema, kind) for name, kind in KINDS.items()},
 }
+FIELD_HEAD = ("Field", "Value", "Default", "Meaning")
+
+
+def _kind_of_document(kind: Kind) -> Iterator[str]:
+    yield f"## {kind.name}"
+    yield inspect.getdoc(kind.spec) or ""
+    yield _table(FIELD_HEAD, _fields(kind.spec.model_json_schema()))
+
+
+def _fields(schema: dict[str, Any]) -> Iterator[tuple[object, ...]]:
+    needed = schema.get("required", [])
+    for name, field in schema["properties"].items():
+        default = "required" if name in needed else _shown_as_yaml(field["default"])
+        yield f"`{name}`", _value(field), default, field["description"]
+
+
+def _value(field: dict[str, Any]) -> str:
+    """Return what may stand in a field, in a reader's words."""
+    if "enum" in field:
+        return ", ".join(f"`{choice}`" for choice in field["enum"] if choice)
+    if "anyOf" in field:
+        return " or ".join(dict.fromkeys(map(_value, field["anyOf"])))
+    if "$ref" in field:
+        return "names and values"
+    if field["type"] == "array":
+        return f"list of {_value(field['items'])}"
+    words = {"integer": "whole number", "string": "text", "object": "names and texts"}
+    return words.get(field["type"], str(field["type"]))
+
+
+def _shown_as_yaml(value: Any) -> str:
+    return f"`{json.dumps(value)}`" if value not in ("", None) else ""
 
 
 def _process(process: Process) -> str:

@@ -15,9 +15,8 @@ class UnusableSettingsError(click.ClickException):
 
 def load_config(**overrides: str) -> Config:
     """Return the settings; `overrides` (by field name) win over the environment."""
-    given = {f"COMPUTE_{name.upper()}": value for name, value in overrides.items()}
     try:
-        config = load({**os.environ, **given})
+        config = read_config(**overrides)
         config.key()
     except SettingsError as error:
         raise UnusableSettingsError(str(error)) from None
@@ -25,3 +24,12 @@ def load_config(**overrides: str) -> Config:
         text = f"COMPUTE_DATA_DIR: {error.filename} cannot be used: {error.strerror}"
         raise UnusableSettingsError(text) from None
     return config
+
+
+def read_config(**overrides: str) -> Config:
+    """Return the settings as they are given; no file is made, no database needed."""
+    given = {f"COMPUTE_{name.upper()}": value for name, value in overrides.items()}
+    try:
+        return load({**os.environ, **given})
+    except SettingsError as error:
+        raise UnusableSettingsError(str(error)) from None

@@ -20,7 +20,18 @@ from compute_tasks.sources.policy import SourcePolicy
 from compute_wps.protocol.requests import Execute, Input
 from compute_wps.protocol.xml import execute_document
 
-EVERYTHING = SourcePolicy(roots=(Path("/"),), allowed_hosts=frozenset({"*"}))
+
+def _kept_indexes() -> Path | None:
+    """Return the folder in which indexes of files are kept; None for a user without a home."""
+    try:
+        return Path.home() / ".cache" / "esgf-compute" / "indexes"
+    except RuntimeError:
+        return None
+
+
+EVERYTHING = SourcePolicy(
+    roots=(Path("/"),), allowed_hosts=frozenset({"*"}), indexes=_kept_indexes()
+)
 
 
 def run(
@@ -52,6 +63,15 @@ def run(
             cancelled=lambda: False,
         )
         return [o.path.replace(folder / (name or o.path.name)) for o in outputs]
+
+
+def explain(workflow: Workflow) -> list[str]:
+    """Return how the results of a workflow would be computed, a line each; raises TaskError."""
+    plan = build(workflow)
+    with tempfile.TemporaryDirectory(prefix="compute-run-") as workspace:
+        lines, estimate = engine.explain(plan, sources=EVERYTHING, workspace=Path(workspace))
+    sizes = estimate.input_bytes, estimate.output_bytes
+    return [*lines, "reads {:,} bytes of numbers, writes {:,}".format(*sizes)]
 
 
 def _place(plan: Plan, output: Path | None) -> tuple[Path, str | None]:

@@ -10,8 +10,19 @@ COMMANDS = {
     "serve": ("compute.cli.serve:serve", "Run the whole service on this machine."),
     "run": ("compute.cli.run:run", "Compute without a server."),
     "demo": ("compute.cli.demo:demo", "Show the whole way, from a request to a plot."),
+    "nodes": ("compute.cli.nodes:nodes", "Look at compute nodes, create, drain, delete them."),
+    "pools": ("compute.cli.pools:pools", "Say how many nodes of which sort there may be."),
+    "groups": ("compute.cli.groups:groups", "Put nodes together under a name."),
+    "boot-profiles": (
+        "compute.cli.boot_profiles:boot_profiles",
+        "Say how bare-metal nodes are booted.",
+    ),
+    "apply": ("compute.cli.apply:apply", "Make all of these as YAML documents describe them."),
+    "usage": ("compute.cli.usage:usage", "Show what nodes cost."),
     "web": ("compute.cli.web:web", "Run the web process."),
     "worker": ("compute.cli.worker:worker", "Run a worker process."),
+    "dask": ("compute.cli.dask:dask", "Run a part of the dask cluster of one job."),
+    "provisioner": ("compute.cli.provisioner:provisioner", "Keep pools of workers at size."),
     "migrate": ("compute.cli.migrate:migrate", "Bring the database up to date."),
 }
 

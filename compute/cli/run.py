@@ -77,6 +77,12 @@ EXIT_CODES = {
     default=0,
     help="Threads to compute with; 0, the default: one for each CPU.",
 )
+@click.option(
+    "--explain",
+    is_flag=True,
+    help="Say how each result would be computed, streamed or by xarray and dask, and why; compute "
+    "nothing.",
+)
 @click.option("-q", "--quiet", is_flag=True, help="No progress.")
 def run(
     identifier: str | None,
@@ -87,6 +93,7 @@ def run(
     output: Path | None,
     format: str,
     threads: int,
+    explain: bool,
     quiet: bool,
 ) -> None:
     """Run PROCESS on files, or the request of a file, and print the path of each result.
@@ -108,6 +115,9 @@ def run(
             workflow = request_options.from_file(request.read())
         else:
             workflow = request_options.from_options(identifier or "", inputs, domains, parameters)
+        if explain:
+            click.echo("\n".join(local.explain(workflow)))
+            return
         paths = local.run(workflow, output, format, threads, report=not quiet)
     except click.ClickException:
         raise

@@ -1,4 +1,4 @@
-"""`compute serve`: web, worker and a private Redis in one command."""
+"""`compute serve`: web, provisioner, workers and a private Redis in one command."""
 
 import asyncio
 from pathlib import Path
@@ -10,7 +10,7 @@ from compute.cli.config import load_config
 from compute.embedded import ServeError
 from compute.embedded import serve as run_service
 
-COLOURS = {"web": "cyan", "worker": "green", "redis": "magenta", "migrate": "blue"}
+COLOURS = {"web": "cyan", "provisioner": "green", "redis": "magenta", "migrate": "blue"}
 
 
 def show(name: str, line: str) -> None:
@@ -36,8 +36,9 @@ def show(name: str, line: str) -> None:
 def serve(host: str, port: int, data_dir: Path | None) -> None:
     """Run the whole service on this machine until Ctrl-C.
 
-    Starts the web process, a worker and a private Redis (unless COMPUTE_REDIS_URL names one),
-    restarts the one that dies and stops all at the end. Input files go into DATA_DIR/archive.
+    Starts the web, the provisioner and a private Redis (unless COMPUTE_REDIS_URL names one),
+    restarts the one that dies and stops all at the end. The provisioner starts the workers. Input
+    files go into DATA_DIR/archive.
     """
     config = load_config(**({"data_dir": str(data_dir)} if data_dir else {}))
     try:

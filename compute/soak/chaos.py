@@ -2,9 +2,10 @@
 
 import contextlib
 import random
+import signal
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -20,6 +21,8 @@ from compute_wps.tasks import worker_name
 
 PAUSES = (3.0, 6.0)
 """Seconds between two blows, from and to."""
+PART_SECONDS = 3.0
+"""How long a part is waited for that is being written."""
 
 
 @dataclass(frozen=True)
@@ -51,6 +54,8 @@ class Chaos:
         strikes: list[Callable[[], None]] = [
             *(self.worker,) * 4,
             *(self.job_process,) * 2,
+            *(self.part_write,) * 2,
+            self.worker_told_to_end,
             *(self.connections,) * 2,
             self.web,
             self.redis,
@@ -63,21 +68,53 @@ class Chaos:
 
     def worker(self) -> None:
         """Kill a worker; what it started has to end by itself."""
-        victim = self.random.choice(self.stack.workers)
-        jobs = _jobs_of(victim)
-        when = timezone.now()
-        victim.kill()
-        self.blows.append(Blow("worker", when, jobs))
+        if victim := self._busy():
+            when, jobs = timezone.now(), tuple(_processes([victim]))
+            victim.kill()
+            self.blows.append(Blow("worker", when, jobs))
 
     def job_process(self) -> None:
         """Kill the process of a worker that runs the jobs, as a lack of memory would."""
-        victim = self.random.choice(self.stack.workers)
-        jobs = _jobs_of(victim)
-        when = timezone.now()
-        for process in victim.processes()[1:]:
-            with contextlib.suppress(psutil.NoSuchProcess):
-                process.kill()
-        self.blows.append(Blow("job process", when, jobs))
+        if victim := self._busy():
+            when, jobs = timezone.now(), tuple(_processes([victim]))
+            for process in victim.processes()[1:]:
+                with contextlib.suppress(psutil.NoSuchProcess):
+                    process.kill()
+            self.blows.append(Blow("job process", when, jobs))
+
+    def _busy(self) -> Part | None:
+        """Return a worker that runs a job, if one does; others may not even be up again."""
+        busy = [worker for worker in self.stack.workers if _processes([worker])]
+        return self.random.choice(busy) if busy else None
+
+    def part_write(self) -> None:
+        """Kill the process of a job while it writes a part; nothing if none is written soon."""
+        deadline = time.monotonic() + PART_SECONDS
+        while time.monotonic() < deadline:
+            found = self._writing(_processes(self.stack.workers))
+            if found:
+                job_id, process = found
+                when = timezone.now()
+                with contextlib.suppress(psutil.NoSuchProcess):
+                    process.kill()
+                self.blows.append(Blow("part write", when, (job_id,)))
+                return
+
+    def _writing(self, processes: dict[str, psutil.Process]) -> tuple[str, psutil.Process] | None:
+        """Return a job that writes a part, and its process, if there is one within a moment."""
+        for _ in range(200):
+            for unfinished in self.stack.data_dir.glob("workspace/*/parts/.*"):
+                if (job_id := unfinished.parts[-3]) in processes:
+                    return job_id, processes[job_id]
+            time.sleep(0.001)
+        return None
+
+    def worker_told_to_end(self) -> None:
+        """Tell a worker to end; its job is to go on elsewhere."""
+        if victim := self._busy():
+            when, jobs = timezone.now(), tuple(_processes([victim]))
+            victim.signal(signal.SIGTERM)
+            self.blows.append(Blow("worker told to end", when, jobs))
 
     def web(self) -> None:
         """Kill the web."""
@@ -119,7 +156,9 @@ class Chaos:
         self.waiting[-1].start()
 
 
-def _jobs_of(worker: Part) -> tuple[str, ...]:
-    names = [worker_name(process.pid) for process in worker.processes()]
-    running = Job.objects.filter(status=State.STARTED, worker__in=names)
-    return tuple(map(str, patiently(lambda: list(running.values_list("pk", flat=True)))))
+def _processes(workers: Sequence[Part]) -> dict[str, psutil.Process]:
+    """Return the processes that run jobs, by the id of the job."""
+    named = {worker_name(p.pid): p for worker in workers for p in worker.processes()}
+    running = Job.objects.filter(status=State.STARTED, worker__in=named)
+    rows = patiently(lambda: list(running.values_list("pk", "worker")))
+    return {str(job_id): named[name] for job_id, name in rows}

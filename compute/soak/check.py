@@ -1,5 +1,6 @@
 """What was promised, and whether it holds once the trial is over."""
 
+import re
 import tempfile
 import time
 from collections import Counter
@@ -14,11 +15,13 @@ from django.utils import timezone
 from compute.soak.chaos import Blow
 from compute.soak.load import Load
 from compute.soak.mix import Data, Mix, Work, data
+from compute_tasks.progress import OPENED
 from compute_wps.documents import request_of
 from compute_wps.models import ACTIVE, Job, Message, Output, State
 from compute_wps.submission import texts
 
 STARTED = "started"
+RESUMED = re.compile(r"resumed: ([0-9]+) of ([0-9]+) parts were there")
 SETTLE_SECONDS = 30.0
 
 
@@ -81,6 +84,28 @@ def counts() -> dict[str, int]:
         "workers lost under a job": total["lost"] or 0,
         "restarts of jobs": (total["attempts"] or 0) - started,
         "attempts of one job, at most": total["most"] or 0,
+        **_parts(),
+    }
+
+
+def _parts() -> dict[str, int]:
+    """Return how many parts were found by attempts at jobs, and how many were computed again.
+
+    The latter are those that the percents tell an earlier attempt had come to.
+    """
+    said = Message.objects.filter(message__regex=RESUMED.pattern)
+    found = [
+        (int(match[1]), int(match[2]), percent)
+        for text, percent in said.values_list("message", "percent")
+        if (match := RESUMED.search(text))
+    ]
+    reached = [total * max(0, percent - OPENED) // (99 - OPENED) for _, total, percent in found]
+    return {
+        "attempts that found parts": len(found),
+        "resumed parts": sum(there for there, _, _ in found),
+        "recomputed parts, about": sum(
+            max(0, come - there) for come, (there, _, _) in zip(reached, found, strict=True)
+        ),
     }
 
 

@@ -11,6 +11,7 @@ from typing import Any
 import xarray as xr
 
 from compute.demo.archive import make_archive
+from compute.soak.long import make_long
 from compute.testing.client import texts
 from compute_tasks import document, plan
 from compute_tasks.run import run
@@ -39,6 +40,7 @@ class Mix:
     def __init__(self, archive: Path) -> None:
         self.archive = archive
         self.files = [str(path) for path in make_archive(archive)]
+        self.long = make_long(archive)
 
     @cached_property
     def works(self) -> list[Work]:
@@ -83,6 +85,19 @@ class Mix:
                 f"cut rain {name}", "CDAT.subset", texts(rain, "pr", "CDAT.subset", domain=domain)
             ),
             Work(f"large {name}", "CDAT.workflow", self._large(domain)),
+            *self._long(name, domain),
+        ]
+
+    def _long(self, name: str, domain: dict[str, Any]) -> list[Work]:
+        """Return requests that take long enough to be cut off in the middle and to have parts."""
+        period = {"time": {"start": 0, "end": 900, "crs": "indices"}}
+        cut = texts(self.long, "tas", "CDAT.subset", domain=domain | period)
+        years = texts(self.long, "tas", "CDAT.mean", axes="time", domain=domain)
+        spread = texts(self.long, "tas", "CDAT.std", axes="time|lat|lon", domain=domain)
+        return [
+            Work(f"long cut {name}", "CDAT.subset", cut),
+            Work(f"long mean {name}", "CDAT.mean", years),
+            Work(f"long spread {name}", "CDAT.std", spread),
         ]
 
     def _large(self, domain: dict[str, Any]) -> dict[str, str]:

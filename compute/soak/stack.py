@@ -17,6 +17,8 @@ from compute.testing.parts import Part, compute, redis_part
 
 WORKERS = 3
 LEASE_SECONDS = 10.0
+GRACE_SECONDS = 6.0
+CHECKPOINT_SECONDS = 0.2
 RESTART_SECONDS = 1.0
 """How long a killed part stays away."""
 READY_SECONDS = 120.0
@@ -95,6 +97,8 @@ def settings(folder: Path, database: str, broker: PrivateRedis) -> dict[str, str
         "COMPUTE_REDIS_URL": broker.url,
         "COMPUTE_METRICS_PORT": "0",
         "COMPUTE_LEASE_SECONDS": str(LEASE_SECONDS),
+        "COMPUTE_GRACE_SECONDS": str(GRACE_SECONDS),
+        "COMPUTE_CHECKPOINT_SECONDS": str(CHECKPOINT_SECONDS),
         # So many workers are killed here that a job may well lose three of them.
         "COMPUTE_MAX_ATTEMPTS": "1000",
         "COMPUTE_TRUSTED_PROXY": "true",

@@ -66,6 +66,19 @@ def test_several_files_are_joined_then_cut(command, folder):
     assert left(folder) == ["out.nc"]
 
 
+def test_what_streams_and_what_does_not_is_explained_without_computing(command, folder):
+    mean = ("CDAT.mean", "--input", f"{files(2000, 2001)}:tas", "--param", "axes=time")
+    streamed = command(*mean, "--explain")
+    assert streamed.exit_code == 0, streamed.output
+    assert streamed.stdout == (
+        "tas: streamed, mean over time of 2 files\nreads 4,608 bytes of numbers, writes 384\n"
+    )
+    lazy = command("CDAT.percentile", *mean[1:], "--param", "q=50", "--explain")
+    reason = "by xarray and dask, because CDAT.percentile does not stream"
+    assert lazy.stdout.splitlines()[0] == f"tas: {reason}"
+    assert left(folder) == []
+
+
 def test_each_input_of_two_is_joined_by_itself(command):
     result = command(
         *("CDAT.subtract", "--input", f"{files(2000, 2001)}:tas"),

@@ -101,3 +101,18 @@ def test_production_refuses_to_start_without(missing):
 def test_production_refuses_an_empty(empty):
     with pytest.raises(SettingsError, match=empty):
         load(PRODUCTION | {empty: ""})
+
+
+def test_the_operators_token_is_made_once_for_its_owner_only(tmp_path):
+    config = load({"COMPUTE_DATA_DIR": str(tmp_path)})
+    token = config.operator()
+    assert len(token) > 50
+    assert config.operator() == token != config.key()
+    assert config.operator_token_file.stat().st_mode & 0o777 == 0o600
+
+
+def test_production_has_no_operator_unless_one_is_named(tmp_path):
+    needed = {**PRODUCTION, "COMPUTE_DATA_DIR": str(tmp_path)}
+    assert load(needed).operator() == ""
+    assert load(needed | {"COMPUTE_OPERATOR_TOKEN": "token"}).operator() == "token"
+    assert not list(tmp_path.iterdir())

@@ -1,6 +1,7 @@
 """A real service whose processes are killed, told to end, or cut off from what they need."""
 
 import contextlib
+import json
 import os
 import signal
 import threading
@@ -14,6 +15,8 @@ import requests
 
 from compute.broker import PrivateRedis, free_port
 from compute.demo.server import service
+from compute.soak.long import make_long
+from compute.soak.mix import data
 from compute.testing import client
 from compute.testing.parts import part, redis_part
 from compute.testing.postgres import fresh_database
@@ -100,6 +103,7 @@ def shared(tmp_path_factory, postgres_url):
         "COMPUTE_METRICS_PORT": "0",
         "COMPUTE_LEASE_SECONDS": str(LEASE),
         "COMPUTE_GRACE_SECONDS": str(GRACE),
+        "COMPUTE_CHECKPOINT_SECONDS": "0.2",
         "COMPUTE_ALLOWED_DATA_HOSTS": "*",
         "PROMETHEUS_MULTIPROC_DIR": str(folder),
     }
@@ -210,6 +214,75 @@ def test_a_job_goes_on_while_database_and_redis_are_away_for_longer_than_its_lea
     assert not any("lost" in said for said in client.messages(plant.url, job_id))
     again = client.accept(plant.url, MEAN, source.inputs)
     eventually(lambda: plant.succeeded(again), 60)
+
+
+@pytest.fixture(scope="module")
+def long(shared):
+    """Make the inputs of a workflow that reads half a gigabyte for each of some bands."""
+    archive = shared.folder / "data" / "archive"
+    archive.mkdir(parents=True, exist_ok=True)
+    uri = make_long(archive, steps=2000)
+
+    def inputs(count):
+        bands = {f"b{n}": {"start": 5 * n, "end": 5 * n + 30} for n in range(count)}
+        steps = [
+            {"name": "CDAT.std", "result": f"s{n}", "input": ["v0"], "axes": "time", "domain": n}
+            for n in bands
+        ]
+        all_ = {"name": "CDAT.workflow", "result": "all", "input": [s["result"] for s in steps]}
+        domains = [{"id": n, "lat": {**band, "crs": "values"}} for n, band in bands.items()]
+        return {
+            "variable": json.dumps([{"uri": uri, "id": "tas|v0"}]),
+            "domain": json.dumps(domains),
+            "operation": json.dumps([*steps, all_]),
+        }
+
+    return inputs
+
+
+def saved(plant, job_id):
+    """Return how many parts a job has on disk."""
+    return len(list((plant.folder / "data" / "workspace" / job_id / "parts").glob("*.part")))
+
+
+def resumed(plant, job_id):
+    """Return how often attempts at a job found parts of earlier ones."""
+    return sum(said.startswith("resumed: ") for said in client.messages(plant.url, job_id))
+
+
+def results(plant, job_id):
+    """Return the numbers of a job's files by name, bit for bit."""
+    folder = plant.folder / "data" / "outputs" / "anonymous" / job_id
+    names = sorted(path.name for path in folder.iterdir())
+    return {name.replace(job_id[:8], ""): data(folder / name) for name in names}
+
+
+def test_a_job_whose_worker_was_killed_resumes_and_ends_in_the_same_bytes(plant, long):
+    worker = plant.worker()
+    job_id = client.accept(plant.url, "CDAT.workflow", long(4))
+    eventually(lambda: saved(plant, job_id), 60)
+    worker.kill()
+    plant.worker()
+    eventually(lambda: plant.succeeded(job_id), 120)
+    assert resumed(plant, job_id)
+    undisturbed = client.accept(plant.url, "CDAT.workflow", long(4))
+    eventually(lambda: plant.succeeded(undisturbed), 120)
+    assert not resumed(plant, undisturbed)
+    assert results(plant, job_id) == results(plant, undisturbed)
+    assert not (plant.folder / "data" / "workspace" / job_id).exists()
+
+
+def test_a_running_job_that_is_dismissed_makes_room_within_three_seconds(plant, long):
+    plant.worker()
+    job_id = client.accept(plant.url, "CDAT.workflow", long(12))
+    eventually(lambda: plant.status(job_id) == "ProcessStarted", 120)
+    waiting = client.accept(plant.url, "CDAT.workflow", long(12))
+    assert plant.status(waiting) == "ProcessAccepted"
+    requests.delete(f"{plant.url}/wps/api/job/{job_id}", timeout=20)
+    eventually(lambda: plant.status(waiting) == "ProcessStarted", 3)
+    requests.delete(f"{plant.url}/wps/api/job/{waiting}", timeout=20)
+    eventually(lambda: not (plant.folder / "data" / "workspace" / job_id).exists(), LEASE)
+    assert not (plant.folder / "data" / "outputs" / "anonymous" / job_id).exists()
 
 
 def test_the_embedded_service_goes_on_with_its_jobs_after_it_was_killed(tmp_path, source):

@@ -4,6 +4,7 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 import urllib.error
 import urllib.request
 
@@ -83,14 +84,44 @@ def test_it_says_that_it_is_ready_in_one_line_and_ends_on_an_interrupt(tmp_path)
 
 
 def test_a_killed_child_is_started_again_and_the_service_is_ready_again(own):
-    for number, names in enumerate([("gunicorn",), ("celery",), PROGRAMS], start=1):
-        _, below = family(own)
-        victim = next(one(below, name) for name in names if _runs(below, name))
-        victim.kill()
+    for number, names in enumerate([("gunicorn",), ("provisioner",), PROGRAMS], start=1):
+        _kill(own, names)
         again = "ended with exit code 137; starting it again in 1 s"
         eventually(lambda: own.log.read_text().count(again) == number)  # noqa: B023
         eventually(lambda: any(_runs(family(own)[1], name) for name in names))  # noqa: B023
         eventually(lambda: ready(own), 60)
+
+
+def test_a_killed_worker_is_replaced_at_once(own):
+    killed = time.monotonic()
+    victim = _kill(own, ("celery",))
+    eventually(lambda: "it ended with exit code 137" in own.log.read_text(), 2)
+    eventually(lambda: len(list((own.data_dir / "nodes").iterdir())) == 2, 2)
+    assert time.monotonic() - killed < 2
+    eventually(lambda: _runs(family(own)[1], "celery"))
+    assert not victim.is_running()
+    eventually(lambda: ready(own), 60)
+
+
+def test_workers_outlive_the_provisioner_and_are_taken_over_by_the_next(own):
+    _, below = family(own)
+    worker = one(below, "celery")
+    _kill(own, ("provisioner",))
+    leads = "provisioner leads"
+    eventually(lambda: own.log.read_text().count(leads) == 2, 15)
+    eventually(lambda: ready(own), 60)
+    assert worker.is_running()
+    assert len(list((own.data_dir / "nodes").iterdir())) == 1
+    serve, below = family(own)
+    serve.kill()
+    eventually(lambda: ended([serve, worker, *below]))
+
+
+def _kill(running, names):
+    _, below = family(running)
+    victim = next(one(below, name) for name in names if _runs(below, name))
+    victim.kill()
+    return victim
 
 
 def _runs(processes, word):
@@ -138,7 +169,7 @@ def test_a_second_service_runs_beside_the_first_although_the_metrics_port_is_tak
             assert ready(second)
             assert ready(served)
             warning = re.search(
-                rf"metrics port {port} is taken; the worker uses (\d+)", second.log.read_text()
+                rf"metrics port {port} is taken; the provisioner uses (\d+)", second.log.read_text()
             )
             with urllib.request.urlopen(f"http://127.0.0.1:{warning[1]}/metrics") as answer:
                 assert b"task_workflow_success_total" in answer.read()

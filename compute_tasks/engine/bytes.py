@@ -8,23 +8,27 @@ import numpy as np
 
 from compute_tasks.engine.filters import DamagedChunkError
 from compute_tasks.engine.hyperslab import Index, is_whole, pick
+from compute_tasks.engine.layout import Handle
 
 SPAN_BYTES = 1 << 16
 """Bytes read at once, at most, of which only some are wanted."""
 
 
-def fill(descriptor: int, out: np.ndarray, offset: int) -> None:
+def fill(file: Handle, out: np.ndarray, offset: int) -> None:
     """Fill a C-contiguous array with the bytes from `offset` on; DamagedChunkError at the end."""
     view = memoryview(out.reshape(-1).view("u1").data)
+    if not isinstance(file, int):
+        file.fill(view, offset)
+        return
     while view:
-        count = os.preadv(descriptor, [view], offset)
+        count = os.preadv(file, [view], offset)
         if count == 0:
             raise DamagedChunkError("the file ends before it")
         view, offset = view[count:], offset + count
 
 
 def gather(
-    descriptor: int, offset: int, shape: Sequence[int], local: Sequence[Index], out: np.ndarray
+    file: Handle, offset: int, shape: Sequence[int], local: Sequence[Index], out: np.ndarray
 ) -> None:
     """Read the elements at the places `local` of an array of this shape stored from `offset` on.
 
@@ -32,18 +36,18 @@ def gather(
     """
     if _is_run(shape, local) and out.flags.c_contiguous:
         first = local[0].start if local else 0  # type: ignore[union-attr]
-        fill(descriptor, out, offset + first * _row_bytes(shape, out))
+        fill(file, out, offset + first * _row_bytes(shape, out))
         return
     row = _row_bytes(shape, out)
     positions = _positions(local[0])
     if row > SPAN_BYTES:
         for number, position in enumerate(positions):
-            gather(descriptor, offset + int(position) * row, shape[1:], local[1:], out[number])
+            gather(file, offset + int(position) * row, shape[1:], local[1:], out[number])
         return
     for begin, end in pairwise(_groups(positions, SPAN_BYTES // row)):
         low, high = int(positions[begin]), int(positions[end - 1])
         span = np.empty((high - low + 1, *shape[1:]), out.dtype)
-        fill(descriptor, span, offset + low * row)
+        fill(file, span, offset + low * row)
         out[begin:end] = pick(span, (positions[begin:end] - low, *local[1:]))
 
 

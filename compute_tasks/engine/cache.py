@@ -3,36 +3,28 @@
 import hashlib
 import io
 import json
-import logging
 import math
 import os
-import tempfile
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from compute_tasks.engine.layout import FileIndex, Filter, Identity, VariableIndex, grid
-
-logger = logging.getLogger(__name__)
+from compute_tasks.engine import sealed
+from compute_tasks.engine.layout import File, FileIndex, Filter, VariableIndex, grid
 
 VERSION = 1
-DIGEST_BYTES = 32
 ARRAYS = {"offsets": "int64", "sizes": "int64", "masks": "uint32"}
 
 
-def load(identity: Identity, folder: Path) -> FileIndex | None:
+def load(identity: File, folder: Path) -> FileIndex | None:
     """Return the index kept for this state of the file; None if there is none or it is damaged."""
-    try:
-        content = _entry(identity, folder).read_bytes()
-    except OSError:
-        return None
-    digest, payload = content[:DIGEST_BYTES], content[DIGEST_BYTES:]
-    if hashlib.blake2b(payload, digest_size=DIGEST_BYTES).digest() != digest:
+    payload = sealed.read(_entry(identity, folder))
+    if payload is None:
         return None
     with np.load(io.BytesIO(payload), allow_pickle=False) as archive:
         header = json.loads(archive["header"].tobytes())
-        if header["version"] != VERSION or header["identity"] != _described(identity):
+        if header["version"] != VERSION or header["identity"] != list(identity.key):
             return None
         return _unpacked(identity, header, {name: archive[name] for name in ARRAYS})
 
@@ -42,41 +34,19 @@ def save(index: FileIndex, folder: Path) -> None:
 
     A folder that cannot be written to is logged and no error: the index is built again next time.
     """
-    payload = _packed(index)
-    digest = hashlib.blake2b(payload, digest_size=DIGEST_BYTES).digest()
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        _replace(_entry(index.identity, folder), digest + payload)
-    except OSError as error:
-        logger.warning("chunk index not kept: %s", error)
+    sealed.write(_entry(index.identity, folder), _packed(index))
 
 
-def _replace(path: Path, content: bytes) -> None:
-    """Write the file under another name first, so that no reader sees half of it."""
-    descriptor, name = tempfile.mkstemp(dir=path.parent, suffix=".part")
-    try:
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(content)
-        Path(name).replace(path)
-    except OSError:
-        Path(name).unlink(missing_ok=True)
-        raise
-
-
-def _entry(identity: Identity, folder: Path) -> Path:
-    name = hashlib.blake2b(os.fsencode(identity.path), digest_size=16).hexdigest()
+def _entry(identity: File, folder: Path) -> Path:
+    name = hashlib.blake2b(os.fsencode(str(identity.key[0])), digest_size=16).hexdigest()
     return folder / f"{name}.index"
-
-
-def _described(identity: Identity) -> list[Any]:
-    return [str(identity.path), identity.size, identity.mtime_ns, identity.inode]
 
 
 def _packed(index: FileIndex) -> bytes:
     variables = list(index.variables.values())
     header = {
         "version": VERSION,
-        "identity": _described(index.identity),
+        "identity": index.identity.key,
         "refused": dict(index.refused),
         "variables": [_header(variable) for variable in variables],
     }
@@ -104,9 +74,7 @@ def _header(variable: VariableIndex) -> dict[str, Any]:
     }
 
 
-def _unpacked(
-    identity: Identity, header: dict[str, Any], arrays: dict[str, np.ndarray]
-) -> FileIndex:
+def _unpacked(identity: File, header: dict[str, Any], arrays: dict[str, np.ndarray]) -> FileIndex:
     variables, begin = {}, 0
     for entry in header["variables"]:
         inline = entry["inline"] is not None

@@ -1,6 +1,7 @@
 """The chunk index of an HDF5 (NetCDF-4) file, as the HDF5 library tells it."""
 
-from typing import Any
+from pathlib import Path
+from typing import Any, BinaryIO
 
 import h5py
 import numpy as np
@@ -9,9 +10,9 @@ from compute_tasks.engine.filters import check_filters
 from compute_tasks.engine.layout import (
     NEVER_WRITTEN,
     DamagedFileError,
+    File,
     FileIndex,
     Filter,
-    Identity,
     UnsupportedError,
     VariableIndex,
     check_dtype,
@@ -25,11 +26,14 @@ NON_COORDINATE = "_nc4_non_coord_"
 """NetCDF-4's prefix for a variable that has the name of a dimension but is not its coordinate."""
 
 
-def index_hdf5(identity: Identity) -> FileIndex:
-    """Return where the chunks of every variable are; OSError if the file is not HDF5 or damaged."""
+def index_hdf5(identity: File, opened: Path | BinaryIO) -> FileIndex:
+    """Return where the chunks of every variable are; OSError if the file is not HDF5 or damaged.
+
+    The library reads it from `opened`.
+    """
     variables: dict[str, VariableIndex] = {}
     refused: dict[str, str] = {}
-    with h5py.File(identity.path, "r") as file:
+    with h5py.File(opened, "r") as file:
         if file.userblock_size:
             return FileIndex(identity, {}, {"": "a user block"})
         try:

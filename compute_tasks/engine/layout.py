@@ -9,6 +9,7 @@ import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 
@@ -36,6 +37,16 @@ class Identity:
     mtime_ns: int
     inode: int
 
+    @property
+    def name(self) -> str:
+        """What errors call the file."""
+        return self.path.name
+
+    @property
+    def key(self) -> tuple[str | int | None, ...]:
+        """What tells this file in this state from all others."""
+        return str(self.path), self.size, self.mtime_ns, self.inode
+
     @classmethod
     def of(cls, path: Path) -> "Identity":
         """Return the identity of the file at this path as it is now; OSError if there is none."""
@@ -48,6 +59,27 @@ class Identity:
     @classmethod
     def _from(cls, path: Path, stat: os.stat_result) -> "Identity":
         return cls(path, stat.st_size, stat.st_mtime_ns, stat.st_ino)
+
+
+class DistantFile(Protocol):
+    """A file on another machine, in one state; `name`, `size` and `key` as those of `Identity`."""
+
+    @property
+    def name(self) -> str: ...  # noqa: D102
+
+    @property
+    def size(self) -> int: ...  # noqa: D102
+
+    @property
+    def key(self) -> tuple[str | int | None, ...]: ...  # noqa: D102
+
+    def fill(self, out: memoryview, offset: int) -> None:
+        """Fill a buffer with the bytes from `offset` on, in any thread; TaskError if it cannot."""
+
+
+File = Identity | DistantFile
+Handle = int | DistantFile
+"""An open file: the descriptor of one on this machine."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +121,7 @@ class VariableIndex:
 class FileIndex:
     """The variables of a file by their path in it, and why others are left to the library."""
 
-    identity: Identity
+    identity: File
     variables: Mapping[str, VariableIndex]
     refused: Mapping[str, str]
 

@@ -1,5 +1,6 @@
 """The chunk index of a classic NetCDF file (CDF-1, CDF-2, CDF-5), from its header."""
 
+from compute_tasks.engine.classic import HeaderError, Layout, read_header
 from compute_tasks.engine.layout import (
     DamagedFileError,
     FileIndex,
@@ -9,7 +10,6 @@ from compute_tasks.engine.layout import (
     check_dtype,
     contiguous,
 )
-from compute_tasks.sources.classic import HeaderError, Layout, read_header
 
 
 def index_netcdf3(identity: Identity) -> FileIndex:

@@ -25,7 +25,14 @@ from compute_tasks.engine.hyperslab import (
     pick,
     restore,
 )
-from compute_tasks.engine.layout import NEVER_WRITTEN, DamagedFileError, Identity, VariableIndex
+from compute_tasks.engine.layout import (
+    NEVER_WRITTEN,
+    DamagedFileError,
+    File,
+    Handle,
+    Identity,
+    VariableIndex,
+)
 
 INLINE_BYTES = 1 << 18
 """Reads of up to this many bytes are not worth waking threads for."""
@@ -37,7 +44,7 @@ Batch = Sequence[Sequence[Part]]
 """The parts of chunks wanted along each dimension."""
 
 
-def read(file: Identity, variable: VariableIndex, key: Sequence[Key]) -> np.ndarray:
+def read(file: File, variable: VariableIndex, key: Sequence[Key]) -> np.ndarray:
     """Return the selected elements in native byte order, neither masked nor scaled.
 
     `key` has an integer, a slice or an array of integers for each dimension; arrays select along
@@ -49,27 +56,30 @@ def read(file: Identity, variable: VariableIndex, key: Sequence[Key]) -> np.ndar
     if out.size:
         wanted = [parts(a.positions, size) for a, size in zip(axes, variable.chunk, strict=True)]
         with opened(file) as descriptor:
-            _read_parts(descriptor, file.path.name, variable, wanted, out)
+            _read_parts(descriptor, file.name, variable, wanted, out)
     return restore(out, axes)
 
 
 @contextmanager
-def opened(file: Identity) -> Iterator[int]:
+def opened(file: File) -> Iterator[Handle]:
     """Open the file for the length of a `with`; DamagedFileError if it is no longer the same."""
+    if not isinstance(file, Identity):
+        yield file
+        return
     try:
         descriptor = os.open(file.path, os.O_RDONLY | os.O_CLOEXEC)
     except OSError as error:
-        raise DamagedFileError(f"{file.path.name} cannot be opened any more") from error
+        raise DamagedFileError(f"{file.name} cannot be opened any more") from error
     try:
         if not file.holds(descriptor):
-            raise DamagedFileError(f"{file.path.name} was changed after it was opened")
+            raise DamagedFileError(f"{file.name} was changed after it was opened")
         yield descriptor
     finally:
         os.close(descriptor)
 
 
 def _read_parts(
-    descriptor: int, file: str, variable: VariableIndex, wanted: Batch, out: np.ndarray
+    descriptor: Handle, file: str, variable: VariableIndex, wanted: Batch, out: np.ndarray
 ) -> None:
     def read_batch(batch: Batch) -> None:
         ChunkReader(descriptor, file, variable).read(batch, out)
@@ -97,7 +107,7 @@ class ChunkReader:
     `descriptor` is that of the open file, `file` its name for errors.
     """
 
-    def __init__(self, descriptor: int, file: str, variable: VariableIndex) -> None:
+    def __init__(self, descriptor: Handle, file: str, variable: VariableIndex) -> None:
         self.descriptor, self.file, self.variable = descriptor, file, variable
         if variable.filters:
             self.decoder = Decoder(variable.filters, variable.dtype.itemsize, variable.chunk_bytes)
@@ -105,7 +115,10 @@ class ChunkReader:
             self.decoded = np.empty(variable.chunk, variable.dtype)
 
     def read(self, batch: Batch, out: np.ndarray) -> None:
-        """Read the chunks of all combinations of the parts into their places in `out`."""
+        """Read the chunks of all combinations of the parts into their places in `out`.
+
+        It has the stored type, or that in native byte order.
+        """
         if _are_small_rows(self.variable):
             self._read_small_rows(batch, out)
             return
@@ -115,7 +128,7 @@ class ChunkReader:
             try:
                 self._read_chunk(place, [part.local for part in combination], out[target])
             except DamagedChunkError as error:
-                raise self._damaged(place, error) from error
+                raise damaged(self.file, self.variable, place, error) from error
 
     def _read_small_rows(self, batch: Batch, out: np.ndarray) -> None:
         """Read rows of a few bytes whole, each by one system call and little else."""
@@ -124,15 +137,11 @@ class ChunkReader:
             try:
                 fill(self.descriptor, row, int(self.variable.offsets[part.chunk].item()))
             except DamagedChunkError as error:
-                raise self._damaged((part.chunk,), error) from error
+                raise damaged(self.file, self.variable, (part.chunk,), error) from error
         inner = [along[0] for along in batch[1:]]
         extent = slice(batch[0][0].out.start, batch[0][-1].out.stop)
         region = out[(extent, *(part.out for part in inner))]
         region[...] = pick(rows, (slice(None), *(part.local for part in inner)))
-
-    def _damaged(self, place: tuple[int, ...], error: DamagedChunkError) -> DamagedFileError:
-        where = f"{self.file}: variable {self.variable.name!r}, chunk {place}"
-        return DamagedFileError(f"{where}: {error}")
 
     def _read_chunk(self, place: tuple[int, ...], local: list[Index], region: np.ndarray) -> None:
         """Put the elements `local` of the chunk at that place of the grid into `region`."""
@@ -154,7 +163,7 @@ class ChunkReader:
         else:
             self._decode(place, offset, self.decoded)
             target[...] = pick(self.decoded, local)
-        if not variable.dtype.isnative:
+        if region.dtype != variable.dtype:
             # Faster than byteswap, which also keeps the interpreter's lock.
             np.copyto(region, target)
 
@@ -167,6 +176,13 @@ class ChunkReader:
         fill(self.descriptor, stored, offset)
         mask = int(self.variable.masks[place])
         self.decoder.decode(stored, mask, out.reshape(-1).view("u1"))
+
+
+def damaged(
+    file: str, variable: VariableIndex, place: tuple[int, ...], error: DamagedChunkError
+) -> DamagedFileError:
+    """Return the error that says which chunk is damaged, and how."""
+    return DamagedFileError(f"{file}: variable {variable.name!r}, chunk {place}: {error}")
 
 
 def _are_small_rows(variable: VariableIndex) -> bool:

@@ -18,7 +18,7 @@ from xarray.backends import (
 from xarray.core import indexing
 
 from compute_tasks.engine.index import index_file
-from compute_tasks.engine.layout import FileIndex, Identity, VariableIndex
+from compute_tasks.engine.layout import File, FileIndex, VariableIndex
 from compute_tasks.engine.reader import read
 
 logger = logging.getLogger(__name__)
@@ -89,7 +89,7 @@ class _IndexedStore(AbstractDataStore):
         if variable.dtype.kind in "iuf":
             refused = self.index.refused
             reason = refused.get(path) or refused.get("") or "its stored shape is not its shape"
-            file = self.index.identity.path.name
+            file = self.index.identity.name
             logger.info("%s: variable %s is read by the NetCDF library: %s", file, path, reason)
 
 
@@ -102,7 +102,7 @@ def _agree(found: VariableIndex, variable: xr.Variable) -> bool:
 class IndexedArray(BackendArray):
     """An array in a file as xarray wants it: lazy, safe in threads, and to be pickled."""
 
-    def __init__(self, file: Identity, variable: VariableIndex, dtype: np.dtype) -> None:
+    def __init__(self, file: File, variable: VariableIndex, dtype: np.dtype) -> None:
         self.file, self.variable = file, variable
         self.shape, self.dtype = variable.shape, dtype
 

@@ -1,131 +1,116 @@
 """Reductions computed while reading, block by block, in bounded memory and in threads.
 
-Pure functions from files to an array: no dask, no dataset. Nothing larger than a few chunks is held
-apart from the accumulators of the cells of the result.
+Pure functions from files, or from what is made of them, to an array: no dask, no dataset. Nothing
+larger than a few chunks is held apart from the accumulators of the cells of the result.
 """
 
-import math
-from collections import deque
-from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
-from typing import TypeVar
+from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 
+from compute_tasks.engine import budget
 from compute_tasks.engine.accumulators import Accumulator, accumulator
-from compute_tasks.engine.blocks import Unit, units
-from compute_tasks.engine.hyperslab import Part
-from compute_tasks.engine.reader import ChunkReader, opened
+from compute_tasks.engine.blocks import Box, Unit
+from compute_tasks.engine.evaluator import Evaluator
+from compute_tasks.engine.expression import Node, Stored
+from compute_tasks.engine.loading import Loaded, loaded, plain
+from compute_tasks.engine.mapping import in_order
+from compute_tasks.engine.node_units import AnyUnit, NodeUnit, units_of
+from compute_tasks.engine.places import UnitPlaces
+from compute_tasks.engine.reader import opened
 from compute_tasks.engine.reduction import Reduction, Source
-from compute_tasks.engine.rows import RowMaker
+from compute_tasks.parts import NO_PARTS, Parts
 
-AHEAD = 2
-"""Units in flight or waiting to be merged, for each thread."""
-Task = TypeVar("Task")
-Result = TypeVar("Result")
+MEMORY_BYTES = 1_000_000_000
 
 
 def reduce(
-    source: Source,
+    of: Source | Node,
     reduction: Reduction,
     *,
     threads: int,
+    memory_bytes: int = MEMORY_BYTES,
     report: Callable[[float], None] = lambda share: None,
+    parts: Parts = NO_PARTS,
 ) -> np.ndarray:
-    """Return the reduced array, the same bit for bit for any number of threads.
+    """Return the reduced array, the same bit for bit for any number of threads and any memory.
 
-    Sums, means, variances are float64, counts int64, extremes of the source's dtype. `report` is
-    told the share that is done after each unit; an exception it raises ends the work. Raises
-    DamagedFileError, and ValueError where the reduction cannot be streamed.
+    Sums, means, variances are float64, counts int64, extremes of the type of the values (or float64
+    where cells of whole numbers have none). `report` is told the share that is done after each
+    unit; an exception it raises ends the work. What is merged is kept among the `parts`, and what
+    is there is not read. Raises DamagedFileError, `budget.MemoryNeeded`, and ValueError where the
+    reduction cannot be streamed.
     """
-    reduction.check(len(source.shape))
-    result = accumulator(reduction.statistic, reduction.cells(source.shape), source.dtype)
-    work = list(_units(source, reduction))
-    outcomes = _in_order(lambda unit: _reduced(source, reduction, unit), work, threads)
-    for number, (unit, part) in enumerate(zip(work, outcomes, strict=True), start=1):
-        result.merge(reduction.region(unit.box), part)
-        report(number / len(work))
-    return np.asarray(result.finish(reduction.statistic))
+    node = Stored(of) if isinstance(of, Source) else of
+    reduction.check(node.shape, node.dtype)
+    units = list(units_of(node, reduction))
+    plan = budget.passes(node, reduction, units, threads=threads, memory_bytes=memory_bytes)
+    done, total, name = 0, sum(len(one.units) for one in plan), ("reduction", parts.next())
+    result = np.empty(0)
+    for number, one in enumerate(plan):
+        lengths = (node.shape[0], *(extent.stop - extent.start for extent in one.window))
+        cells = accumulator(reduction.statistic, reduction.cells(lengths), merged=True)
+        state, what = _arrays(cells), (*name, number, [unit.box for unit in one.units])
+        merged = parts.restore(state, len(one.units), *what)
+        done, left = done + merged, one.units[merged:]
+        for unit, part in zip(left, _computed(node, reduction, left, one.threads), strict=True):
+            box = _moved(unit.box, one.window)
+            cells.merge(reduction.region(box, reduction.span(unit.box)), part)
+            done, merged = done + 1, merged + 1
+            parts.keep(merged, state, *what)
+            report(done / total)
+        finished = np.asarray(cells.finish(reduction, node.dtype))
+        if len(plan) == 1:
+            return finished
+        if number == 0:
+            result = np.empty(reduction.cells(node.shape), finished.dtype)
+        result = result.astype(np.result_type(result, finished), copy=False)
+        result[reduction.region((slice(0, node.shape[0]), *one.window))] = finished
+    return result
 
 
-def memory(source: Source, reduction: Reduction, *, threads: int) -> int:
-    """Return about how many bytes `reduce` needs, beside the interpreter."""
-    cells, buffers = 0, 0
-    for unit in _units(source, reduction):
-        lengths = tuple(extent.stop - extent.start for extent in unit.box)
-        columns = 1 if len(lengths) - 1 not in reduction.axes else lengths[-1]
-        cells = max(cells, math.prod(reduction.cells(lengths)) * columns)
-        chunk = unit.piece.variable.chunk_bytes if unit.piece.variable.filters else 0
-        block = max(_length(block) for block in unit.blocks) * math.prod(lengths[1:])
-        buffers = max(buffers, 4 * chunk + 2 * block * source.dtype.itemsize)
-    waiting = (AHEAD + 1) * threads * cells + math.prod(reduction.cells(source.shape))
-    return 8 * _arrays(reduction) * waiting + threads * buffers
+def memory(of: Source | Node, reduction: Reduction, *, threads: int) -> int:
+    """Return about how many bytes `reduce` needs in one pass, beside the interpreter."""
+    node = Stored(of) if isinstance(of, Source) else of
+    return budget.needed(node, reduction, list(units_of(node, reduction)), threads)
 
 
-def _units(source: Source, reduction: Reduction) -> Iterator[Unit]:
-    if reduction.keeps_first:
-        return units(source.pieces, None)
-    last = len(source.shape) - 1
-    columns = source.shape[last] if last and last in reduction.axes else 1
-    cells = math.prod(reduction.cells(source.shape)) * columns
-    return units(source.pieces, 8 * _arrays(reduction) * cells)
+def _arrays(cells: Accumulator) -> list[np.ndarray]:
+    """Return the arrays that merging into cells changes, in place."""
+    return [value for value in vars(cells).values() if isinstance(value, np.ndarray)]
 
 
-def _arrays(reduction: Reduction) -> int:
-    """Return how many numbers an accumulator keeps for each cell."""
-    return {"min": 1, "max": 1, "var": 4, "std": 4}.get(reduction.statistic, 2)
+def _computed(
+    node: Node, reduction: Reduction, units: Sequence[AnyUnit], threads: int
+) -> Iterator[Accumulator]:
+    return in_order(lambda unit: _reduced(node, reduction, unit), units, threads)
 
 
-def _reduced(source: Source, reduction: Reduction, unit: Unit) -> Accumulator:
+def _moved(box: Box, window: Box) -> Box:
+    """Return the box with its places counted from the window's first, but for the first axis."""
+    inner = zip(box[1:], window, strict=True)
+    return (box[0], *(slice(b.start - w.start, b.stop - w.start) for b, w in inner))
+
+
+def _reduced(node: Node, reduction: Reduction, unit: AnyUnit) -> Accumulator:
     """Return the cells of one unit, its blocks added one after the other."""
-    lengths = tuple(extent.stop - extent.start for extent in unit.box)
-    last = len(lengths) - 1
-    # The last dimension is reduced at the end: until then its places are cells of their own.
-    open_axes = reduction.cells(lengths[:-1]) if last else reduction.cells(lengths)
-    columns = lengths[-1] if last else 1
-    part = accumulator(reduction.statistic, (math.prod(open_axes), columns), source.dtype)
-    variable = unit.piece.variable
-    with opened(unit.piece.file) as descriptor:
-        reader = ChunkReader(descriptor, unit.piece.file.path.name, variable)
-        longest = max(map(_length, unit.blocks))
-        buffer = np.empty((longest, *lengths[1:]), variable.dtype.newbyteorder("="))
-        maker = RowMaker(source, reduction, unit.box, longest)
-        for block in unit.blocks:
-            stored = buffer[: _length(block)]
-            reader.read([_moved(block), *map(_moved, unit.tile)], stored)
-            part.add(maker.rows(unit.start + block[0].out.start, stored))
-    part.shaped((*open_axes, columns))
-    if last == 0 or (last in reduction.axes and last != reduction.grouped):
-        part.collapse()
+    # A series has groups by the hundred, of which a unit knows a few.
+    own = reduction.within(reduction.span(unit.box))
+    places = UnitPlaces(own, unit.box)
+    part = accumulator(reduction.statistic, places.cells)
+    for block in _blocks(node, unit):
+        part.add(block, places.of(block.steps, block.step_starts, block.starts))
+    part.close(places)
     return part
 
 
-def _moved(along: Iterable[Part]) -> list[Part]:
-    """Return the parts with their places counted from the first of them."""
-    along = list(along)
-    start = along[0].out.start
-    return [
-        Part(part.chunk, part.local, slice(part.out.start - start, part.out.stop - start))
-        for part in along
-    ]
-
-
-def _length(along: tuple[Part, ...]) -> int:
-    return int(along[-1].out.stop - along[0].out.start)
-
-
-def _in_order(
-    function: Callable[[Task], Result], tasks: Iterable[Task], threads: int
-) -> Iterator[Result]:
-    """Yield the results of the tasks in their order, computed in threads a few ahead."""
-    waiting: deque[Future[Result]] = deque()
-    pool = ThreadPoolExecutor(threads, thread_name_prefix="stream")
-    try:
-        for task in tasks:
-            waiting.append(pool.submit(function, task))
-            if len(waiting) >= AHEAD * threads:
-                yield waiting.popleft().result()
-        while waiting:
-            yield waiting.popleft().result()
-    finally:
-        pool.shutdown(cancel_futures=True)
+def _blocks(node: Node, unit: AnyUnit) -> Iterator[Loaded]:
+    if isinstance(unit, Unit) and isinstance(node, Stored):
+        with opened(unit.piece.file) as descriptor:
+            yield from loaded(node.source, unit, descriptor)
+    elif isinstance(unit, NodeUnit):
+        with Evaluator() as evaluator:
+            start = unit.blocks[0].start
+            for block in unit.blocks:
+                values = plain(evaluator.value(node, (block, *unit.inner)))
+                yield values._replace(steps=slice(block.start - start, block.stop - start))

@@ -1,13 +1,21 @@
 """Departures of a series from a mean year."""
 
-from typing import Any
+from __future__ import annotations
 
-import dask.array as da
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
 import numpy as np
 import xarray as xr
 
 from compute_tasks.cf.attributes import renewed
+from compute_tasks.operators import streaming
 from compute_tasks.operators.passes import HELD_BYTES, read_again
+
+if TYPE_CHECKING:
+    import dask.array as da
+else:
+    from compute_tasks.operators import dask_arrays as da
 
 ANOMALIES = frozenset(
     {"air_pressure", "air_temperature", "geopotential_height", "surface_temperature"}
@@ -27,8 +35,13 @@ def departures(
     dims = tuple(data.dims)
     first = (dimension, *(d for d in dims if d != dimension))
     kind = data.dtype if data.dtype.kind == "f" else np.dtype(np.float64)
-    values = data.variable.transpose(*first).data
-    means = normals.transpose(*first).data
+    if streaming.is_field(data):
+        matched = normals.transpose(*dims).isel({dimension: places})
+        streamed = streaming.pointwise(partial(_less, kind=kind), [data.variable, matched])
+        if streamed is not None:
+            return streamed
+    values = streaming.lazily(data.variable).transpose(*first).data
+    means = streaming.lazily(normals).transpose(*first).data
     if isinstance(values, da.Array) and isinstance(means, da.Array) and values.nbytes > HELD_BYTES:
         values = read_again(values, means)
     result = _subtracted(values, means, places, kind)
@@ -55,9 +68,13 @@ def anomaly_attributes(data: xr.DataArray, long_name: str) -> dict[str, Any]:
     return result
 
 
+def _less(values: np.ndarray, means: np.ndarray, kind: np.dtype) -> np.ndarray:
+    return (values - means).astype(kind, copy=False)
+
+
 def _subtracted(values: Any, means: Any, places: np.ndarray, kind: np.dtype) -> Any:
     def subtract(block: np.ndarray, chosen: np.ndarray, normals: np.ndarray) -> np.ndarray:
-        return (block - normals[chosen]).astype(kind, copy=False)
+        return _less(block, normals[chosen], kind)
 
     if not isinstance(values, da.Array) and not isinstance(means, da.Array):
         return subtract(values, places, means)

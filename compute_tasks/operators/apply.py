@@ -5,6 +5,7 @@ result `fillna` and, last, `rename`.
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import xarray as xr
@@ -14,6 +15,7 @@ from compute_tasks.cf.axes import data_dimensions
 from compute_tasks.errors import InvalidInput
 from compute_tasks.operators.grouping import Grouped
 from compute_tasks.operators.parameters import COMMON, FILLNA, RENAME, VARIABLE
+from compute_tasks.operators.streaming import without_fields
 from compute_tasks.registry import Process
 
 Data = xr.Dataset | Grouped
@@ -29,6 +31,8 @@ def apply(process: Process, inputs: Sequence[Data], arguments: Mapping[str, Any]
     """
     given = {p.name: arguments.get(p.name, p.default) for p in process.parameters}
     process.check(len(inputs), given)
+    if not process.streams:
+        inputs = [_without_fields(data) for data in inputs]
     common = {p.name: given.pop(p.name) for p in process.parameters if p in COMMON}
     target = common.get(VARIABLE.name)
     if target is not None:
@@ -50,6 +54,12 @@ def apply(process: Process, inputs: Sequence[Data], arguments: Mapping[str, Any]
 
 def _dataset(data: Data) -> xr.Dataset:
     return data.dataset if isinstance(data, Grouped) else data
+
+
+def _without_fields(data: Data) -> Data:
+    if isinstance(data, Grouped):
+        return replace(data, dataset=without_fields(data.dataset))
+    return without_fields(data)
 
 
 def _check_target(data: Data, target: str) -> None:

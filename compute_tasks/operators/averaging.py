@@ -5,6 +5,8 @@ from collections.abc import Sequence
 import numpy as np
 import xarray as xr
 
+from compute_tasks.operators import stream_reductions, streaming
+
 
 def weighted_mean(
     data: xr.DataArray, factors: Sequence[xr.DataArray], dims: Sequence[str]
@@ -14,8 +16,11 @@ def weighted_mean(
     What is missing is left out of both sums; where all is, or the weights add up to nothing, the
     mean is missing. Double precision; lazy arrays are reduced block by block.
     """
-    values = xr.DataArray(data.variable.astype(np.float64))
-    weights = [xr.DataArray(factor.variable) for factor in factors]
+    streamed = stream_reductions.weighted_mean(data.variable, [f.variable for f in factors], dims)
+    if streamed is not None:
+        return streamed
+    values = xr.DataArray(streaming.lazily(data.variable).astype(np.float64))
+    weights = [xr.DataArray(streaming.lazily(factor.variable)) for factor in factors]
     known = values.notnull()
     whole = _sum(known.astype(np.float64), weights, dims)
     return (_sum(values.fillna(0.0), weights, dims) / whole.where(whole > 0)).variable

@@ -116,15 +116,15 @@ def _check_calendars(datasets: Sequence[xr.Dataset], labels: Sequence[str], time
 def _check_grids(datasets: Sequence[xr.Dataset], labels: Sequence[str], joining: str) -> None:
     """Refuse pieces that differ on another axis, or in their longitudes and latitudes."""
     first = datasets[0]
+    axes = [axis for axis in data_dimensions(first) if axis != joining]
+    positions = _positions(first)
     for dataset, label in zip(datasets[1:], labels[1:], strict=True):
-        for axis in data_dimensions(first):
-            if axis == joining:
-                continue
+        for axis in axes:
             if problem := difference(first, dataset, axis):
                 raise InvalidInput(
                     f"axis {axis!r} of {labels[0]} and {label}: {problem}", locator=LOCATOR
                 )
-        for name in _positions(first):
+        for name in positions:
             if name in dataset.coords and not _same_positions(first[name], dataset[name]):
                 raise InvalidInput(
                     f"the cells of {labels[0]} and {label} lie elsewhere: {name} differs",

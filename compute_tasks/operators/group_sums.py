@@ -1,12 +1,14 @@
 """Weighted means of groups along an axis, reduced block by block."""
 
-from collections.abc import Callable
-from typing import Any
+from __future__ import annotations
 
-import dask.array as da
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
 import numpy as np
 import xarray as xr
 
+from compute_tasks.operators import stream_reductions, streaming
 from compute_tasks.operators.passes import (
     HELD_BYTES,
     Kernel,
@@ -15,6 +17,11 @@ from compute_tasks.operators.passes import (
     in_slabs,
     spans,
 )
+
+if TYPE_CHECKING:
+    import dask.array as da
+else:
+    from compute_tasks.operators import dask_arrays as da
 
 
 def group_means(
@@ -25,8 +32,11 @@ def group_means(
     `codes` are the groups of the points, from 0 without gaps; the dimension then has one point for
     each. Missing values are left out, and where all are missing so is the mean.
     """
+    streamed = stream_reductions.group_means(data.variable, dimension, codes, weights)
+    if streamed is not None:
+        return streamed
     first = (dimension, *(d for d in data.dims if d != dimension))
-    values = data.variable.transpose(*first).data
+    values = streaming.lazily(data.variable).transpose(*first).data
     count = int(codes.max()) + 1
     if not isinstance(values, da.Array):
         means = _means(_kernel(codes, weights, 0, count)(values, slice(0, len(values))))

@@ -36,17 +36,47 @@ class Grouped:
         and the given ones. The new axis has the middles of the bins as coordinate, and bounds. A
         bin without points gets what the function makes of missing values only.
         """
-        over = tuple(dict.fromkeys((*self.dimensions, *dimensions)))
-        axis = self._axis()
-        label = str(axis.name)
+        over = self.reduced_dimensions(dimensions)
         results = [function(part, over) for part in self._parts()]
         joined = xr.concat(
-            results, xr.IndexVariable(label, axis.values, axis.attrs), data_vars="all",
-            coords="minimal", compat="override", join="override", combine_attrs="override",
+            results, self._index(), data_vars="all", coords="minimal", compat="override",
+            join="override", combine_attrs="override",
         )  # fmt: skip
-        joined[label].encoding["bounds"] = f"{label}_bnds"
+        return self._bounded(joined)
+
+    def reduced_dimensions(self, dimensions: Sequence[str]) -> tuple[str, ...]:
+        """Return the dimensions that are binned, and the given ones."""
+        return tuple(dict.fromkeys((*self.dimensions, *dimensions)))
+
+    def labels(self) -> np.ndarray | None:
+        """Return for each point of a binned axis the number of its bin, -1 for none.
+
+        None where the points of a variable are binned.
+        """
+        if self.by.ndim != 1 or not isinstance(self.by.variable.data, np.ndarray):
+            return None
+        found = np.searchsorted(self.edges, self.by.values, side="left") - 1
+        return np.where(self.by.values <= self.edges[-1], found, -1)
+
+    def along_bins(self, reduced: xr.Dataset) -> xr.Dataset:
+        """Return a dataset that has the bins in place of the binned axis as `reduce` gives it."""
+        index = self._index()
+        named = {
+            name: variable.transpose(self.dimensions[0], ...)
+            for name, variable in reduced.data_vars.items()
+        }
+        result = reduced.assign(named).rename_dims({self.dimensions[0]: str(index.name)})
+        return self._bounded(result.assign_coords({str(index.name): index}))
+
+    def _bounded(self, dataset: xr.Dataset) -> xr.Dataset:
+        label = f"{self.name}_bins"
+        dataset[label].encoding["bounds"] = f"{label}_bnds"
         bounds = np.column_stack([self.edges[:-1], self.edges[1:]])
-        return joined.assign_coords({f"{label}_bnds": ((label, "bnds"), bounds)})
+        return dataset.assign_coords({f"{label}_bnds": ((label, "bnds"), bounds)})
+
+    def _index(self) -> xr.IndexVariable:
+        axis = self._axis()
+        return xr.IndexVariable(str(axis.name), axis.values, axis.attrs)
 
     def _axis(self) -> xr.DataArray:
         label = f"{self.name}_bins"

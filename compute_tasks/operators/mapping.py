@@ -7,6 +7,8 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
+from compute_tasks.operators import streaming
+
 Function = Callable[..., Any]
 
 
@@ -19,9 +21,13 @@ def pointwise(
     logarithm of a negative number, a division by zero, an overflow) it is missing.
     """
     variables = [_real(operand.variable) for operand in operands]
+    whole = partial(_finite, function)
+    streamed = streaming.pointwise(whole, variables)
+    if streamed is not None:
+        return xr.Variable(streamed.dims, streamed.data, attributes)
     result = xr.apply_ufunc(
-        partial(_finite, function),
-        *variables,
+        whole,
+        *map(streaming.lazily, variables),
         dask="parallelized",
         output_dtypes=[np.result_type(*(variable.dtype for variable in variables))],
     )

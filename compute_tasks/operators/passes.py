@@ -4,12 +4,17 @@ What needs all of an input before its first value comes out would keep the input
 `HELD_BYTES` it is read again instead, or once for each slab of the result, one after the other.
 """
 
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from __future__ import annotations
 
-import dask.array as da
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
 import numpy as np
-from dask.graph_manipulation import bind
+
+if TYPE_CHECKING:
+    import dask.array as da
+else:
+    from compute_tasks.operators import dask_arrays as da
 
 HELD_BYTES = 2**28
 """Bytes of input that may be held until a later step needs them."""
@@ -19,6 +24,9 @@ Kernel = Callable[[np.ndarray, slice], np.ndarray]
 
 def read_again(data: da.Array, after: da.Array) -> da.Array:
     """Return the same array with a graph of its own, none of which runs until `after` is known."""
+    # With it all of dask.array is loaded, for which streams do not wait.
+    from dask.graph_manipulation import bind  # noqa: PLC0415
+
     again: da.Array = bind(data, after)
     return again
 

@@ -5,15 +5,21 @@ Where an input is cut into blocks along the reduced axes, every tile needs all o
 ones are read once for each slab of tiles, one slab after the other.
 """
 
-from collections.abc import Sequence
-from typing import Any
+from __future__ import annotations
 
-import dask.array as da
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
 import numpy as np
 import xarray as xr
 
 from compute_tasks.errors import TooLarge
 from compute_tasks.operators.passes import HELD_BYTES, fitting, in_slabs
+
+if TYPE_CHECKING:
+    import dask.array as da
+else:
+    from compute_tasks.operators import dask_arrays as da
 
 TILE_BYTES = 2**24
 """Bytes of one tile, which is sorted by one task."""

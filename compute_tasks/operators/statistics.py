@@ -9,6 +9,7 @@ import xarray as xr
 from compute_tasks.cf import attributes, cell_methods, units
 from compute_tasks.cf.axes import data_dimensions, find_dimensions
 from compute_tasks.errors import InvalidInput
+from compute_tasks.operators import stream_reductions, streaming
 from compute_tasks.operators.grouping import Grouped
 from compute_tasks.operators.reducing import check_dimensions, reduced
 
@@ -33,9 +34,12 @@ def _double(data: xr.DataArray) -> xr.DataArray:
 
 
 def _count(data: xr.DataArray, dims: Sequence[str]) -> xr.DataArray:
+    return data.notnull().sum(dims, dtype=_count_type(data, dims))
+
+
+def _count_type(data: xr.DataArray, dims: Sequence[str]) -> np.dtype:
     cells = int(np.prod([data.sizes[d] for d in dims]))
-    kind = np.int32 if cells <= np.iinfo(np.int32).max else np.int64
-    return data.notnull().sum(dims, dtype=kind)
+    return np.dtype(np.int32 if cells <= np.iinfo(np.int32).max else np.int64)
 
 
 STATISTICS = {
@@ -60,12 +64,32 @@ def reduce(data: xr.Dataset | Grouped, name: str, axes: Sequence[str] = ()) -> x
     data the binned axes are reduced as well, and only they if `axes` is empty. Raises InvalidInput
     with locator `axes` for an unknown axis.
     """
-    statistic = STATISTICS[name]
     if isinstance(data, Grouped):
         over = find_dimensions(data.dataset, axes, locator="axes")
-        return data.reduce(lambda part, dims: _reduce(part, statistic, dims), over)
+        streamed = _streamed_bins(data, name, data.reduced_dimensions(over))
+        if streamed is not None:
+            return streamed
+        return data.reduce(lambda part, dims: _reduce(part, name, dims), over)
     over = find_dimensions(data, axes, locator="axes") or data_dimensions(data)
-    return _reduce(data, statistic, over)
+    return _reduce(data, name, over)
+
+
+def _streamed_bins(data: Grouped, name: str, dims: Sequence[str]) -> xr.Dataset | None:
+    """Return the statistic of each bin of an axis if all variables are fields along it."""
+    labels = data.labels()
+    if labels is None:
+        return None
+    variables = {}
+    for key, variable in data.dataset.data_vars.items():
+        own = [d for d in dims if d in variable.dims]
+        bins = stream_reductions.Bins(data.dimensions[0], labels, len(data.edges) - 1)
+        found = stream_reductions.statistic(variable.variable, name, own, bins)
+        if found is None or variable.dtype.kind != "f":
+            return None
+        variables[key] = _described(
+            data.dataset, variable, name, own, _counted(found, name, variable, own)
+        )
+    return data.along_bins(reduced(data.dataset, variables, dims))
 
 
 def check_numeric(dataset: xr.Dataset) -> None:
@@ -75,23 +99,46 @@ def check_numeric(dataset: xr.Dataset) -> None:
             raise InvalidInput(f"variable {name!r} holds no numbers", locator="variable")
 
 
-def _reduce(dataset: xr.Dataset, statistic: Statistic, dims: Sequence[str]) -> xr.Dataset:
+def _reduce(dataset: xr.Dataset, statistic: str, dims: Sequence[str]) -> xr.Dataset:
     check_numeric(dataset)
     check_dimensions(dataset, dims)
     variables = {
-        name: _of_variable(dataset, variable, statistic, dims).variable
+        name: _of_variable(dataset, variable, statistic, dims)
         for name, variable in dataset.data_vars.items()
     }
     return reduced(dataset, variables, dims)
 
 
+def _computed(data: xr.DataArray, name: str, dims: Sequence[str]) -> xr.Variable:
+    streamed = stream_reductions.statistic(data.variable, name, dims)
+    if streamed is None:
+        lazy = xr.DataArray(streaming.lazily(data.variable), name=data.name)
+        return STATISTICS[name].compute(lazy, dims).variable
+    return _counted(streamed, name, data, dims)
+
+
+def _counted(
+    result: xr.Variable, name: str, data: xr.DataArray, dims: Sequence[str]
+) -> xr.Variable:
+    """Return a result with counts in the type that holds them."""
+    return result.astype(_count_type(data, dims)) if name == "count" else result
+
+
 def _of_variable(
-    dataset: xr.Dataset, data: xr.DataArray, statistic: Statistic, dims: Sequence[str]
-) -> xr.DataArray:
+    dataset: xr.Dataset, data: xr.DataArray, name: str, dims: Sequence[str]
+) -> xr.Variable:
+    statistic = STATISTICS[name]
     own = [d for d in dims if d in data.dims]
     if not own and statistic.method:
-        return data
-    result = statistic.compute(data, own)
+        return data.variable
+    return _described(dataset, data, name, own, _computed(data, name, own))
+
+
+def _described(
+    dataset: xr.Dataset, data: xr.DataArray, name: str, own: Sequence[str], result: xr.Variable
+) -> xr.Variable:
+    """Return the statistic of a variable over its own dimensions with its attributes."""
+    statistic = STATISTICS[name]
     if statistic.method is None:
         long_name = f"number of values of {data.attrs.get('long_name', data.name)}"
         result.attrs = attributes.renewed(data.attrs, long_name, "1")

@@ -13,6 +13,8 @@ from xarray.conventions import cf_encoder
 
 from compute_tasks.cf.axes import data_dimensions
 from compute_tasks.cf.times import calendar_of, counted, is_time
+from compute_tasks.engine.field import Field
+from compute_tasks.outputs.netcdf import is_deferred
 from compute_tasks.outputs.references import REFERENCES, auxiliary, references, settle
 
 FILL = 1e20
@@ -36,8 +38,9 @@ STALE = (
 def encode(dataset: xr.Dataset) -> tuple[dict[Hashable, xr.Variable], dict[str, Any]]:
     """Return variables as they are stored (times as numbers, missing as fill) and attributes.
 
-    Axes come first, data variables last. Coordinates must be in memory; data variables stay lazy.
-    Float data get one `_FillValue` of their type, coordinates none.
+    Axes come first, data variables last. Coordinates must be in memory; data variables stay lazy,
+    and what is deferred keeps NaN for missing. Float data get one `_FillValue` of their type,
+    coordinates none.
     """
     dataset = settle(dataset)
     axes = [name for name in data_dimensions(dataset) if name in dataset.coords]
@@ -47,7 +50,9 @@ def encode(dataset: xr.Dataset) -> tuple[dict[Hashable, xr.Variable], dict[str, 
         variable.attrs.update(references(dataset, name))
     for name in dataset.data_vars:
         if plain[name].dtype.kind == "f":
-            plain[name].encoding["_FillValue"] = plain[name].dtype.type(FILL)
+            # What is deferred is filled when it is written.
+            said = plain[name].attrs if is_deferred(plain[name]) else plain[name].encoding
+            said["_FillValue"] = plain[name].dtype.type(FILL)
         if described_by := auxiliary(dataset, name):
             plain[name].attrs["coordinates"] = " ".join(described_by)
     attributes = {k: v for k, v in dataset.attrs.items() if k != "external_variables"}
@@ -57,6 +62,8 @@ def encode(dataset: xr.Dataset) -> tuple[dict[Hashable, xr.Variable], dict[str, 
 def _plain(variable: xr.Variable) -> xr.Variable:
     """Return the variable with only those attributes and encodings that hold for a result."""
     data = variable.data
+    if isinstance(data, Field) and not data.ndim:
+        data = np.asarray(data)
     if data.dtype == np.float16:
         data = data.astype(np.float32)
     attrs = {k: v for k, v in variable.attrs.items() if k not in STALE}

@@ -1,30 +1,32 @@
 """Results as files: their names, their parts, and writing all of them in one pass.
 
-A file has its name only when it is complete and on disk; before, it is `.<name>.part`.
+A file has its name only when it is complete; before, it is `.<name>.part`. Waiting until it is on
+disk is left to those to whom a power cut matters.
 """
 
 import itertools
 import math
 import os
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
+from functools import partial
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-import dask.array
 import netCDF4
 import numpy as np
 import xarray as xr
 from xarray.backends.netCDF4_ import NETCDF4_PYTHON_LOCK
 
 from compute_tasks.cf.times import is_time
-from compute_tasks.outputs.durable import sync
+from compute_tasks.engine.destination import Destination, Guard
 from compute_tasks.outputs.encoding import encode
-from compute_tasks.outputs.netcdf import Format, create, fill, writing
+from compute_tasks.outputs.netcdf import Format, Target, create, fill, writing
 from compute_tasks.outputs.provenance import tracking_id
+from compute_tasks.parts import NO_PARTS, Parts
 
 MAX_PARTS = 500
 """Files one result is split into, at most; beyond that the parts grow."""
@@ -62,37 +64,43 @@ def write(
     format: Format,
     split_bytes: int,
     compute: Callable[[Any], object],
+    stream: Callable[[Sequence[Destination], Guard], object],
     finishing: Callable[[int], None],
+    parts: Parts = NO_PARTS,
 ) -> list[Output]:
     """Write every result and return the files in the same order.
 
-    `compute` runs the dask graph of all of them; `finishing` is told the number of files before
-    they get their names. On any error no file of these results remains.
+    `compute` runs the dask graph of all of them, `stream` computes fields (`engine.field`) into
+    closed files and writes inside the guard it is given. `finishing` is told the number of files
+    before they get their names. Blocks of dask arrays are kept among the `parts`. On any error no
+    file of these results remains.
     """
-    parts = [part for result in results for part in _parts(result, uid, split_bytes)]
+    pieces = [piece for result in results for piece in _pieces(result, uid, split_bytes)]
     with writing(folder.parent):
         folder.mkdir(parents=True, exist_ok=True)
     with ExitStack() as stack:
-        files = [stack.enter_context(_temporary(folder, name, format)) for name, _, _ in parts]
+        files = [stack.enter_context(_temporary(folder, name, format)) for name, _, _ in pieces]
         with LOCK:
-            lazy = [
-                pair
-                for file, (_, _, dataset) in zip(files, parts, strict=True)
-                for pair in fill(file, *encode(dataset))
+            deferred = [
+                fill(file, *encode(dataset))
+                for file, (_, _, dataset) in zip(files, pieces, strict=True)
             ]
-        if lazy:
-            sources, targets = zip(*lazy, strict=True)
-            compute(dask.array.store(sources, targets, lock=LOCK, compute=False))
+        if lazy := [pair for of_file in deferred for pair in of_file.lazy]:
+            compute(_stored(lazy, parts))
+        if fields := [field for of_file in deferred for field in of_file.fields]:
+            with writing(folder):
+                _close(files)
+            stream(fields, partial(writing, folder))
         finishing(len(files))
         with writing(folder):
-            _publish(files, [folder / name for name, _, _ in parts])
+            _publish(files, [folder / name for name, _, _ in pieces])
     return [
         Output(folder / name, str(next(iter(dataset.data_vars))), r.operation, r.process)
-        for name, r, dataset in parts
+        for name, r, dataset in pieces
     ]
 
 
-def _parts(result: Result, uid: str, limit: int) -> list[tuple[str, Result, xr.Dataset]]:
+def _pieces(result: Result, uid: str, limit: int) -> list[tuple[str, Result, xr.Dataset]]:
     """Return name, origin and dataset of each file one result becomes."""
     datasets = split(result.dataset, limit)
     if len(datasets) == 1:
@@ -163,18 +171,29 @@ def _temporary(folder: Path, name: str, format: Format) -> Iterator[netCDF4.Data
         path.unlink(missing_ok=True)
 
 
+def _stored(lazy: Sequence[tuple[Any, Target]], parts: Parts) -> Any:
+    """Return a dask graph that writes each array to its target."""
+    # Jobs that stream do not wait for dask to be loaded.
+    from compute_tasks.outputs.storing import stored  # noqa: PLC0415
+
+    return stored(lazy, LOCK, parts)
+
+
+def _close(files: Iterable[netCDF4.Dataset]) -> None:
+    with LOCK:
+        for file in files:
+            if file.isopen():
+                file.close()
+
+
 def _publish(files: Sequence[netCDF4.Dataset], paths: Sequence[Path]) -> None:
-    """Close the files, bring them to disk and give them their names; all of them or none."""
-    for file, path in zip(files, paths, strict=True):
-        with LOCK:
-            file.close()
-        sync(_unfinished(path))
+    """Close the files and give them their names; all of them or none."""
+    _close(files)
     named: list[Path] = []
     try:
         for path in paths:
             _unfinished(path).replace(path)
             named.append(path)
-        sync(paths[0].parent)
     except BaseException:
         for path in named:
             path.unlink(missing_ok=True)

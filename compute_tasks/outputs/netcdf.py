@@ -1,6 +1,6 @@
 """Writing variables to a NetCDF file: dimensions, types, chunks, compression.
 
-Arrays in memory are written at once, lazy ones are handed back with the place they belong to.
+Arrays in memory are written at once, others are handed back with the place they belong to.
 """
 
 import errno
@@ -9,14 +9,16 @@ import os
 import tempfile
 from collections.abc import Hashable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
 import netCDF4
 import numpy as np
 import xarray as xr
-from dask.array import Array
 
+from compute_tasks.engine.destination import Destination
+from compute_tasks.engine.field import Field
 from compute_tasks.errors import NoSpace, TooLarge
 
 Format = Literal["netcdf4", "netcdf3"]
@@ -27,6 +29,10 @@ WHOLE_BYTES = 2**20
 LEAST_MAP_BYTES = 2**17
 """Maps from this size on are a chunk each."""
 MOST_BYTES = 2**22
+ROOM = "_room_for_attributes"
+"""What a NETCDF3 header holds instead of attributes before there are any."""
+ENTRY_BYTES = 128
+"""Bytes of a header, at most, that a variable or attribute takes beside its name and value."""
 
 
 FULL = (errno.ENOSPC, errno.EDQUOT)
@@ -34,6 +40,14 @@ FULL = (errno.ENOSPC, errno.EDQUOT)
 
 class WriteError(Exception):
     """The result could not be written although there is room: the folder is gone, for example."""
+
+
+@dataclass(slots=True)
+class Deferred:
+    """What is still to be put into a file: dask arrays while it is open, others when closed."""
+
+    lazy: list[tuple[Any, "Target"]] = field(default_factory=list)
+    fields: list[Destination] = field(default_factory=list)
 
 
 class Target:
@@ -90,8 +104,8 @@ def create(path: Path, format: Format) -> netCDF4.Dataset:
 
 def fill(
     file: netCDF4.Dataset, variables: Mapping[Hashable, xr.Variable], attributes: Mapping[str, Any]
-) -> list[tuple[Array, Target]]:
-    """Define everything, write what is in memory, return the rest with its targets.
+) -> Deferred:
+    """Define everything, write what is in memory, return the rest.
 
     Raises TooLarge for what NETCDF3 cannot hold.
     """
@@ -102,14 +116,46 @@ def fill(
             if dimension not in file.dimensions:
                 file.createDimension(str(dimension), size)
     file.setncatts(_attributes(attributes, classic))
+    if classic:
+        file.setncattr(ROOM, " " * _attribute_bytes(stored.values()))
     targets = {name: _define(file, name, v, classic) for name, v in stored.items()}
-    lazy = []
+    if classic:
+        # Otherwise each attribute would move all data of the file a little further.
+        file.delncattr(ROOM)
     for name, variable in stored.items():
-        if isinstance(variable.data, Array) and variable.size:
-            lazy.append((variable.data, targets[name]))
-        elif variable.size:
+        attrs = {k: v for k, v in variable.attrs.items() if k != "_FillValue"}
+        file.variables[name].setncatts(_attributes(attrs, classic))
+    result = Deferred()
+    for name, variable in stored.items():
+        if not variable.size:
+            continue
+        if is_deferred(variable) and "_FillValue" in variable.attrs:
+            result.fields.append(_destination(file, name, variable, classic))
+        elif variable.chunks is not None:
+            result.lazy.append((variable.data, targets[name]))
+        else:
             targets[name][...] = variable.values
-    return lazy
+    return result
+
+
+def is_deferred(variable: xr.Variable) -> bool:
+    """Tell whether values are packed in threads, when the file is closed: fields, large arrays."""
+    data = variable.data
+    large = isinstance(data, np.ndarray) and data.dtype.kind == "f" and data.nbytes > WHOLE_BYTES
+    return large or isinstance(data, Field)
+
+
+def _destination(
+    file: netCDF4.Dataset, name: str, variable: xr.Variable, classic: bool
+) -> Destination:
+    return Destination(
+        path=Path(file.filepath()),
+        name=name,
+        node=variable.data.node if isinstance(variable.data, Field) else variable.values,
+        dtype=variable.dtype,
+        fill=variable.attrs.get("_FillValue"),
+        chunk=None if classic else chunks(variable.shape, variable.dtype.itemsize),
+    )
 
 
 def chunks(shape: tuple[int, ...], itemsize: int) -> tuple[int, ...]:
@@ -127,8 +173,7 @@ def chunks(shape: tuple[int, ...], itemsize: int) -> tuple[int, ...]:
 
 
 def _define(file: netCDF4.Dataset, name: str, variable: xr.Variable, classic: bool) -> Target:
-    attributes = dict(variable.attrs)
-    options: dict[str, Any] = {"fill_value": attributes.pop("_FillValue", None)}
+    options: dict[str, Any] = {"fill_value": variable.attrs.get("_FillValue")}
     if variable.ndim and not classic:
         options |= {"zlib": True, "complevel": 1, "shuffle": True}
         options["chunksizes"] = chunks(variable.shape, variable.dtype.itemsize)
@@ -142,8 +187,16 @@ def _define(file: netCDF4.Dataset, name: str, variable: xr.Variable, classic: bo
         target.set_var_chunk_cache(size=2 * MOST_BYTES)
     target.set_auto_maskandscale(False)
     target.set_auto_chartostring(False)
-    target.setncatts(_attributes(attributes, classic))
     return Target(target)
+
+
+def _attribute_bytes(variables: Iterable[xr.Variable]) -> int:
+    """Return more bytes than the variables and their attributes take in a header."""
+    return sum(
+        ENTRY_BYTES + len(str(key)) + np.asarray(value).nbytes
+        for variable in variables
+        for key, value in (("", ""), *variable.attrs.items())
+    )
 
 
 def _stored(variable: xr.Variable, classic: bool) -> xr.Variable:
@@ -179,7 +232,7 @@ def _classic_type(variable: xr.Variable) -> np.dtype:
     if dtype.kind not in "iu" or (dtype.kind == "i" and dtype.itemsize <= 4):
         return dtype
     limits = np.iinfo(np.int32)
-    narrow = variable.chunks is None and (
+    narrow = isinstance(variable.data, np.ndarray) and (
         not variable.size
         or limits.min <= variable.values.min() <= variable.values.max() <= limits.max
     )

@@ -29,6 +29,7 @@ def _arithmetic(name: str, title: str) -> Callable[[Callable[..., Any]], Callabl
         parameters=[CONST],
         common=COMMON,
         check=_check_operand,
+        streams=True,
     )
 
 

@@ -44,6 +44,7 @@ WEIGHTS = Parameter(
     inputs=(1, 2),
     parameters=[AXES, WEIGHTS],
     common=(FILLNA, RENAME),
+    streams=True,
 )
 def average(*datasets: xr.Dataset, axes: tuple[str, ...] | None, weights: str | None) -> xr.Dataset:
     """Average over x and y, or the given axes, weighted by the size of the cells.

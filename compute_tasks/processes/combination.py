@@ -30,6 +30,7 @@ COMPAT = Parameter(
     inputs=(2, None),
     common=(FILLNA, RENAME),
     combines=True,
+    streams=True,
 )
 def aggregate(*datasets: xr.Dataset) -> xr.Dataset:
     """Join two or more pieces of one variable in order of time, or of the axis they differ on.

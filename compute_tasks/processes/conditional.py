@@ -30,7 +30,11 @@ FUNC = Parameter(
 
 
 @catalog.process(
-    "CDAT.where", "Keep values by a condition", parameters=[COND, OTHER], common=COMMON
+    "CDAT.where",
+    "Keep values by a condition",
+    parameters=[COND, OTHER],
+    common=COMMON,
+    streams=True,
 )
 def where(dataset: xr.Dataset, *, cond: Condition, other: float | None) -> xr.Dataset:
     """Keep the values where a condition on a variable or an axis holds and drop the others.
@@ -47,6 +51,7 @@ def where(dataset: xr.Dataset, *, cond: Condition, other: float | None) -> xr.Da
     parameters=[FUNC, OPTIONAL_COND, OTHER],
     common=COMMON,
     accepts_groups=True,
+    streams=True,
 )
 def filter_map(
     data: xr.Dataset | Grouped, *, func: str, cond: Condition | None, other: float | None

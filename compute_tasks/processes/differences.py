@@ -53,6 +53,7 @@ END = Parameter(
     inputs=(1, 2),
     parameters=[frequency_parameter(*ADVERBS, default=Frequency.MONTH), START, END, WEIGHTS],
     common=COMMON,
+    streams=True,
 )
 def anomaly(
     *datasets: xr.Dataset,
@@ -86,7 +87,7 @@ def anomaly(
     )
 
 
-@catalog.process("CDAT.diff", "First input minus second", inputs=2, common=COMMON)
+@catalog.process("CDAT.diff", "First input minus second", inputs=2, common=COMMON, streams=True)
 def difference(first: xr.Dataset, second: xr.Dataset) -> xr.Dataset:
     """Subtract the second input from the first.
 

@@ -16,13 +16,13 @@ from compute_tasks.registry import catalog
 Describe = Callable[[xr.DataArray], dict[str, Any]]
 
 
-@catalog.process("CDAT.abs", "Absolute value", common=COMMON)
+@catalog.process("CDAT.abs", "Absolute value", common=COMMON, streams=True)
 def absolute(dataset: xr.Dataset) -> xr.Dataset:
     """Return the absolute value at every point; units stay, missing values stay missing."""
     return _mapped(dataset, np.abs, lambda data: computed(data.attrs))
 
 
-@catalog.process("CDAT.exp", "Exponential", common=COMMON)
+@catalog.process("CDAT.exp", "Exponential", common=COMMON, streams=True)
 def exponential(dataset: xr.Dataset) -> xr.Dataset:
     """Return e to the power of every value; units 1.
 
@@ -31,7 +31,7 @@ def exponential(dataset: xr.Dataset) -> xr.Dataset:
     return _mapped(dataset, np.exp, lambda data: _named("exponential", data, "1"))
 
 
-@catalog.process("CDAT.log", "Natural logarithm", common=COMMON)
+@catalog.process("CDAT.log", "Natural logarithm", common=COMMON, streams=True)
 def logarithm(dataset: xr.Dataset) -> xr.Dataset:
     """Return the natural logarithm of every value; units 1.
 
@@ -40,7 +40,7 @@ def logarithm(dataset: xr.Dataset) -> xr.Dataset:
     return _mapped(dataset, np.log, lambda data: _named("natural logarithm", data, "1"))
 
 
-@catalog.process("CDAT.sqrt", "Square root", common=COMMON)
+@catalog.process("CDAT.sqrt", "Square root", common=COMMON, streams=True)
 def square_root(dataset: xr.Dataset) -> xr.Dataset:
     """Return the square root of every value.
 

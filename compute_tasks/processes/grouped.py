@@ -7,6 +7,7 @@ from compute_tasks.cf.times import numbers
 from compute_tasks.errors import InvalidInput, MissingInput
 from compute_tasks.operators.grouping import Grouped
 from compute_tasks.operators.parameters import edges, name
+from compute_tasks.operators.streaming import without_fields
 from compute_tasks.registry import Parameter, catalog
 
 BINS = Parameter(
@@ -29,6 +30,7 @@ BINNED = Parameter(
     "Sort values into bins",
     parameters=[BINS, BINNED],
     returns_groups=True,
+    streams=True,
 )
 def groupby_bins(dataset: xr.Dataset, *, bins: tuple[float, ...], variable: str | None) -> Grouped:
     """Sort the points into bins of a variable or an axis, for a reduction that follows.
@@ -39,7 +41,9 @@ def groupby_bins(dataset: xr.Dataset, *, bins: tuple[float, ...], variable: str 
     """
     label = variable or _only_variable(dataset)
     if label in dataset.data_vars:
-        return Grouped(dataset, dataset[label].reset_coords(drop=True), label, bins)
+        # Each of the bins would be a pass over the files, which dask reads once.
+        plain = without_fields(dataset)
+        return Grouped(plain, plain[label].reset_coords(drop=True), label, bins)
     axis = _axis(dataset, label)
     coordinate = dataset[axis]
     if not coordinate.ndim:

@@ -17,7 +17,12 @@ def _reduction(
     name: str, title: str, parameters: tuple[Parameter, ...] = (AXES,)
 ) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     return catalog.process(
-        f"CDAT.{name}", title, parameters=parameters, common=COMMON, accepts_groups=True
+        f"CDAT.{name}",
+        title,
+        parameters=parameters,
+        common=COMMON,
+        accepts_groups=True,
+        streams=True,
     )
 
 

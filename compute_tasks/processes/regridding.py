@@ -33,7 +33,11 @@ TOOL = Parameter(
 
 
 @catalog.process(
-    requests.REGRID, "Another grid", parameters=[GRID, METHOD, TOOL], common=(FILLNA, RENAME)
+    requests.REGRID,
+    "Another grid",
+    parameters=[GRID, METHOD, TOOL],
+    common=(FILLNA, RENAME),
+    streams=True,
 )
 def regrid(dataset: xr.Dataset, *, grid: str | None, method: str, tool: str) -> xr.Dataset:
     """Return the variable on another horizontal grid, at all times and levels.

@@ -17,7 +17,7 @@ METHOD = Parameter(
 )
 
 
-@catalog.process("CDAT.subset", "Select a domain", parameters=[METHOD], common=COMMON)
+@catalog.process("CDAT.subset", "Select a domain", parameters=[METHOD], common=COMMON, streams=True)
 def subset(dataset: xr.Dataset, *, method: str | None) -> xr.Dataset:
     """Return the part of a variable inside the domain of the operation.
 
@@ -28,7 +28,7 @@ def subset(dataset: xr.Dataset, *, method: str | None) -> xr.Dataset:
     return dataset
 
 
-@catalog.process("CDAT.squeeze", "Drop axes of length one", common=COMMON)
+@catalog.process("CDAT.squeeze", "Drop axes of length one", common=COMMON, streams=True)
 def squeeze(dataset: xr.Dataset) -> xr.Dataset:
     """Return the variable without its axes of a single point, their coordinates included."""
     single = [d for d in data_dimensions(dataset) if dataset.sizes[d] == 1]

@@ -25,6 +25,7 @@ from compute_tasks.registry import catalog
     "Means of months, seasons, years or days",
     parameters=[frequency_parameter(*Frequency), WEIGHTS, INCOMPLETE],
     common=(FILLNA, RENAME),
+    streams=True,
 )
 def temporal_mean(
     dataset: xr.Dataset, *, freq: Frequency, weights: str, incomplete: str
@@ -50,6 +51,7 @@ def temporal_mean(
         INCOMPLETE,
     ],
     common=(FILLNA, RENAME),
+    streams=True,
 )
 def climatology(
     dataset: xr.Dataset, *, freq: Frequency, weights: str, incomplete: str

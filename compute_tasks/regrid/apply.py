@@ -1,15 +1,16 @@
-"""Taking a dataset to another grid, lazily: one sparse matrix times blocks of steps."""
+"""Taking a dataset to another grid, lazily: weights times blocks of steps."""
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import xarray as xr
-from dask.array.core import normalize_chunks
 
 from compute_tasks.cf.attributes import computed
 from compute_tasks.errors import InvalidInput
+from compute_tasks.operators import streaming
 from compute_tasks.regrid.grids import Grid, coordinates
 from compute_tasks.regrid.horizontal import Horizontal, read
 from compute_tasks.regrid.weights import Weights, weights
@@ -58,33 +59,42 @@ class _Way:
         if not set(self.source.dims) & set(variable.dims):
             return variable
         _check(variable, name, self.source)
-        result = xr.apply_ufunc(
+        sizes = dict(zip(self.source.names, self.target.shape, strict=True))
+        dims, kind = self.source.dims, _real(variable.dtype)
+        result = streaming.mapwise(self.of_block, variable, dims, sizes, kind)
+        if result is None:
+            result = self._in_dask(variable, sizes)
+        attributes = variable.attrs if self.method == "nearest" else computed(variable.attrs)
+        kept = {key: value for key, value in attributes.items() if key not in OF_THE_GRID}
+        return xr.Variable(result.dims, result.data, kept).transpose(*_order(variable, self.source))
+
+    def _in_dask(self, variable: xr.Variable, sizes: Mapping[str, int]) -> xr.Variable:
+        result: xr.Variable = xr.apply_ufunc(
             self.of_block,
-            self._in_blocks(variable),
+            self._in_blocks(streaming.lazily(variable)),
             input_core_dims=[self.source.dims],
             output_core_dims=[self.source.names],
             exclude_dims=set(self.source.dims),
             dask="parallelized",
             output_dtypes=[_real(variable.dtype)],
-            dask_gufunc_kwargs={
-                "output_sizes": dict(zip(self.source.names, self.target.shape, strict=True))
-            },
+            dask_gufunc_kwargs={"output_sizes": dict(sizes)},
         )
-        attributes = variable.attrs if self.method == "nearest" else computed(variable.attrs)
-        kept = {key: value for key, value in attributes.items() if key not in OF_THE_GRID}
-        return xr.Variable(result.dims, result.data, kept).transpose(*_order(variable, self.source))
+        return result
 
     def of_block(self, block: np.ndarray) -> np.ndarray:
         """Return an array (..., dimensions of the source) on the target (..., lat, lon)."""
         leading = block.shape[: block.ndim - len(self.source.dims)]
         steps = block.reshape(math.prod(leading), self.source.grid.size)
-        values = self.weights.apply(steps).reshape(*leading, *self.target.shape)
-        return values.astype(_real(block.dtype))
+        values = self.weights.apply(steps, _real(block.dtype))
+        return values.reshape(*leading, *self.target.shape)
 
     def _in_blocks(self, variable: xr.Variable) -> xr.Variable:
         """Return a lazy variable in blocks of whole fields, as many as BLOCK_BYTES allow."""
         if variable.chunks is None:
             return variable
+        # Loaded where there is a dask array already, but not by those who do without.
+        from dask.array.core import normalize_chunks  # noqa: PLC0415
+
         others = [dim for dim in variable.dims if dim not in self.source.dims]
         fields = max(1, BLOCK_BYTES // (8 * max(self.source.grid.size, self.target.size)))
         chunks = normalize_chunks(

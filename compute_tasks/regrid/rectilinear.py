@@ -1,14 +1,14 @@
 """Weights along one axis of rows and columns; those of two axes multiply to weights of cells.
 
-Each function returns a sparse matrix (target, source). Longitudes count modulo 360.
+Each function returns a matrix (target, source). Longitudes count modulo 360.
 """
 
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.sparse import coo_array, csr_array
 
 from compute_tasks.regrid.grids import CIRCLE, Axis
+from compute_tasks.regrid.sparse import Sparse, sparse
 
 SLIVER = 1e-9
 """Part of a target cell, and of a spacing, that rounding alone can make."""
@@ -16,7 +16,7 @@ EVEN = 1.5
 """Longitudes whose widest gap is at most so many times the usual one go round the globe."""
 
 
-def conservative(source: Axis, target: Axis, *, circular: bool) -> csr_array:
+def conservative(source: Axis, target: Axis, *, circular: bool) -> Sparse:
     """Return the part of each target cell that each source cell covers, by area on the sphere."""
     measured = [_measured(axis.cells, circular) for axis in (source, target)]
     (given, origin), (wanted, place) = (
@@ -28,13 +28,10 @@ def conservative(source: Axis, target: Axis, *, circular: bool) -> csr_array:
     both = (a >= 0) & (b >= 0)
     rows, columns = place[b[both]], origin[a[both]]
     parts = widths[both] / np.ptp(measured[1], axis=1)[rows]
-    matrix = _matrix(parts, rows, columns, target, source)
-    matrix.data[matrix.data < SLIVER] = 0.0
-    matrix.eliminate_zeros()
-    return matrix
+    return _matrix(parts, rows, columns, target, source, SLIVER)
 
 
-def linear(source: Axis, target: Axis, *, circular: bool) -> csr_array:
+def linear(source: Axis, target: Axis, *, circular: bool) -> Sparse:
     """Return the weights of the two centres beside each target centre.
 
     Beyond the outermost centres, up to the edges of their cells, the outermost alone counts.
@@ -42,18 +39,16 @@ def linear(source: Axis, target: Axis, *, circular: bool) -> csr_array:
     found = _neighbours(source, target.centres, circular)
     rows = np.flatnonzero(found.inside)
     right = found.weight[rows]
-    matrix = _matrix(
+    return _matrix(
         np.concatenate([1.0 - right, right]),
         np.concatenate([rows, rows]),
         np.concatenate([found.left[rows], found.right[rows]]),
         target,
         source,
     )
-    matrix.eliminate_zeros()
-    return matrix
 
 
-def nearest(source: Axis, target: Axis, *, circular: bool) -> csr_array:
+def nearest(source: Axis, target: Axis, *, circular: bool) -> Sparse:
     """Return a weight of one for the nearest centre, southern or western of equally near ones."""
     found = _neighbours(source, target.centres, circular)
     rows = np.flatnonzero(found.inside)
@@ -72,10 +67,14 @@ class _Neighbours:
 
 
 def _matrix(
-    values: np.ndarray, rows: np.ndarray, columns: np.ndarray, target: Axis, source: Axis
-) -> csr_array:
-    shape = target.centres.size, source.centres.size
-    return coo_array((values, (rows, columns)), shape=shape).tocsr()
+    values: np.ndarray,
+    rows: np.ndarray,
+    columns: np.ndarray,
+    target: Axis,
+    source: Axis,
+    least: float = 0.0,
+) -> Sparse:
+    return sparse(values, rows, columns, (target.centres.size, source.centres.size), least)
 
 
 def _measured(cells: np.ndarray, circular: bool) -> np.ndarray:

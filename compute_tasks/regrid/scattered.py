@@ -5,11 +5,11 @@ points, are from their eighth neighbour.
 """
 
 import numpy as np
-from scipy.sparse import coo_array, csr_array
 from scipy.spatial import Delaunay, QhullError, cKDTree
 
 from compute_tasks.errors import InvalidInput, TooLarge
 from compute_tasks.regrid.grids import Grid, Points
+from compute_tasks.regrid.sparse import Sparse, sparse
 
 NEIGHBOURS = 8
 MARGIN = -30.0
@@ -19,14 +19,14 @@ MAX_TRIANGULATED = 1_000_000
 """Points that are joined to triangles; more take minutes and gigabytes."""
 
 
-def nearest(source: Points, target: Grid) -> csr_array:
+def nearest(source: Points, target: Grid) -> Sparse:
     """Return a weight of one for the nearest point of each target that lies inside."""
     found, inside = _nearest(source, target.places())
     rows = np.flatnonzero(inside)
     return _matrix(np.ones(rows.size), rows, found[rows], target, source)
 
 
-def linear(source: Points, target: Grid) -> csr_array:
+def linear(source: Points, target: Grid) -> Sparse:
     """Return the weights of the corners of the triangle of points around each target.
 
     Raises TooLarge above MAX_TRIANGULATED points, InvalidInput for points that form no triangles.
@@ -47,15 +47,15 @@ def linear(source: Points, target: Grid) -> csr_array:
         if rows.size:
             parts.append(_corners(source, places, chosen, rows, side))
     if not parts:
-        return csr_array((target.size, source.size))
+        return _matrix(np.empty(0), np.empty(0, int), np.empty(0, int), target, source)
     values, lines, columns = (np.concatenate(part) for part in zip(*parts, strict=True))
     return _matrix(values, lines, columns, target, source)
 
 
 def _matrix(
     values: np.ndarray, rows: np.ndarray, columns: np.ndarray, target: Grid, source: Points
-) -> csr_array:
-    return coo_array((values, (rows, columns)), shape=(target.size, source.size)).tocsr()
+) -> Sparse:
+    return sparse(values, rows, columns, (target.size, source.size))
 
 
 def _nearest(source: Points, places: Points) -> tuple[np.ndarray, np.ndarray]:

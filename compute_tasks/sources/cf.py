@@ -153,7 +153,7 @@ def _prepare(dataset: xr.Dataset, name: str) -> dict[str, Any]:
     attributes = dict(variable.attrs)
     for key in FILLS:
         if key in attributes:
-            fill = _as_fill(attributes.pop(key), variable.dtype)
+            fill = as_fill(attributes.pop(key), variable.dtype)
             attributes |= {} if fill is None else {key: fill}
     for key in RELATED:
         if key in attributes:
@@ -176,7 +176,7 @@ def _all_present(text: str, dataset: xr.Dataset) -> bool:
     return all(word in dataset.variables for word in names)
 
 
-def _as_fill(value: Any, dtype: np.dtype) -> Any:
+def as_fill(value: Any, dtype: np.dtype) -> Any:
     """Return a fill value in the variable's dtype, several as an array.
 
     Files give them as other types or as text; a 32-bit 1e20 does not equal a 64-bit one. None if

@@ -6,6 +6,7 @@ Nothing here asks whether a path may be read; `local` does.
 import atexit
 import re
 from pathlib import Path
+from threading import Lock
 from typing import BinaryIO
 
 import h5py
@@ -15,6 +16,8 @@ from xarray.backends.locks import HDF5_LOCK
 from compute_tasks.errors import SourceError, SourceRefused, TaskError
 from compute_tasks.sources import cf, sniff
 
+LIBRARY = Lock()
+"""The NetCDF library is not safe in threads; xarray locks its reads but not all of its opening."""
 ZARR_MARKERS = ("zarr.json", ".zgroup", ".zmetadata", ".zattrs")
 TRUNCATED = re.compile(r"truncated file: eof = (\d+).*stored_eof = (\d+)")
 
@@ -36,8 +39,8 @@ def open_netcdf(path: Path, uri: str) -> xr.Dataset:
     if kind == sniff.NETCDF4:
         _check_hdf5(path, uri)
     try:
-        # netCDF4 works under xarray's global lock and is therefore safe in threads.
-        return xr.open_dataset(path, engine="netcdf4", decode_cf=False, cache=False)
+        with LIBRARY:
+            return xr.open_dataset(path, engine="netcdf4", decode_cf=False, cache=False)
     except Exception as error:
         message = f"{uri} cannot be read: damaged, or not as NetCDF prescribes"
         raise SourceError(message, locator="variable") from error

@@ -4,13 +4,14 @@ One request opens a file: it asks for the first block, and the answer tells whet
 ranges, how long the file is, which version it is and what kind of file.
 """
 
+import errno
 import functools
 import hashlib
 import io
 import re
 import tempfile
 import uuid
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, cast
 
@@ -18,7 +19,9 @@ import requests
 import xarray as xr
 from fsspec.caching import BlockCache
 
-from compute_tasks.errors import SourceError, TooLarge, Transient
+from compute_tasks.engine.index import index_distant, index_file
+from compute_tasks.engine.layout import FileIndex
+from compute_tasks.errors import NoSpace, SourceError, TooLarge, Transient
 from compute_tasks.sources import files, network, sniff
 from compute_tasks.sources.policy import SourcePolicy
 
@@ -30,6 +33,7 @@ BLOCK = 1 << 20
 CACHED_BLOCKS = 24
 DIRECT = 4 * BLOCK
 """Reads of at least this many bytes are one request and bypass the cache."""
+FULL = (errno.ENOSPC, errno.EDQUOT)
 CONTENT_RANGE = re.compile(r"bytes\s+(\d+)-(\d+)/(\d+)$")
 
 
@@ -42,19 +46,63 @@ class Version:
     modified: str | None
 
 
-class RangeFile(io.RawIOBase):
-    """A remote file that reads as a local one, by range requests through a cache of blocks.
+@dataclass(frozen=True, slots=True)
+class Ranges:
+    """A remote file in one state, read by range requests, by any number of threads.
 
     Reading raises SourceError when the file changed since it was opened, Transient when the server
     fails.
     """
 
-    def __init__(self, uri: str, policy: SourcePolicy, version: Version) -> None:
+    uri: str
+    version: Version
+    policy: SourcePolicy = field(compare=False, repr=False)
+
+    @property
+    def name(self) -> str:
+        """The address, which errors name."""
+        return self.uri
+
+    @property
+    def size(self) -> int:
+        """The bytes of the file."""
+        return self.version.size or 0
+
+    @property
+    def key(self) -> tuple[str | int | None, ...]:
+        """What tells this file in this state from all others, if the server tells states apart."""
+        return self.uri, self.version.size, self.version.etag, self.version.modified
+
+    def fill(self, out: memoryview, offset: int) -> None:
+        """Fill a buffer of bytes with those from `offset` on."""
+        out[:] = self.fetch(offset, offset + len(out))
+
+    def fetch(self, start: int, end: int) -> bytes:
+        """Return the bytes from `start` up to `end`, or to the end of the file."""
+        end = min(end, self.size)
+        return network.retried(self.policy, lambda: self._request(start, end))
+
+    def _request(self, start: int, end: int) -> bytes:
+        headers = {"Range": f"bytes={start}-{end - 1}"}
+        with network.stream(self.uri, self.policy, headers) as response:
+            if response.status_code != 206 or version_of(response) != self.version:
+                message = f"{self.uri} changed on the server while it was read; please try again"
+                raise SourceError(message, locator="variable")
+            body = b"".join(bounded(response, end - start))
+        if len(body) != end - start:
+            message = f"{self.uri}: {len(body)} bytes came where {end - start} were asked"
+            raise Transient(message, locator="variable")
+        return body
+
+
+class RangeFile(io.RawIOBase):
+    """A remote file that reads as a local one, through a cache of blocks; raises as `Ranges`."""
+
+    def __init__(self, ranges: Ranges) -> None:
         super().__init__()
-        self.uri, self.policy, self.version = uri, policy, version
-        self.size = version.size or 0
+        self.ranges, self.size = ranges, ranges.size
         self._position = 0
-        self._cache = BlockCache(BLOCK, self._fetch, self.size, CACHED_BLOCKS)
+        self._cache = BlockCache(BLOCK, ranges.fetch, self.size, CACHED_BLOCKS)
 
     def readable(self) -> bool:
         """Return True."""
@@ -80,26 +128,10 @@ class RangeFile(io.RawIOBase):
         end = min(self._position + len(view), self.size)
         length = max(0, end - self._position)
         if length:
-            source = self._fetch if length >= DIRECT else self._cache._fetch
+            source = self.ranges.fetch if length >= DIRECT else self._cache._fetch
             view[:length] = source(self._position, end)
             self._position = end
         return length
-
-    def _fetch(self, start: int, end: int) -> bytes:
-        end = min(end, self.size)
-        return network.retried(self.policy, lambda: self._request(start, end))
-
-    def _request(self, start: int, end: int) -> bytes:
-        headers = {"Range": f"bytes={start}-{end - 1}"}
-        with network.stream(self.uri, self.policy, headers) as response:
-            if response.status_code != 206 or version_of(response) != self.version:
-                message = f"{self.uri} changed on the server while it was read; please try again"
-                raise SourceError(message, locator="variable")
-            body = b"".join(bounded(response, end - start))
-        if len(body) != end - start:
-            message = f"{self.uri}: {len(body)} bytes came where {end - start} were asked"
-            raise Transient(message, locator="variable")
-        return body
 
 
 def bounded(response: requests.Response, limit: int) -> list[bytes]:
@@ -127,16 +159,21 @@ def version_of(response: requests.Response) -> Version:
 
 def open_http(
     uri: str, policy: SourcePolicy, workspace: Path | None, ranged: Version | None
-) -> xr.Dataset:
-    """Open a NetCDF file on a web server, undecoded.
+) -> tuple[xr.Dataset, FileIndex | None]:
+    """Open a NetCDF file on a web server, undecoded, with the index of its chunks if it has one.
 
     `ranged`, from `probe`, is the version to read in ranges. Without one the file is downloaded
     into the workspace; TooLarge above policy.download_bytes. Raises SourceError for a damaged file.
     """
     if ranged is None:
         path = network.retried(policy, lambda: _download(uri, policy, workspace))
-        return files.open_netcdf(path, uri)
-    return files.open_hdf5(cast(BinaryIO, RangeFile(uri, policy, ranged)), uri)
+        return files.open_netcdf(path, uri), index_file(path)
+    ranges = Ranges(uri, ranged, policy)
+    file = cast(BinaryIO, RangeFile(ranges))
+    dataset = files.open_hdf5(file, uri)
+    # Of a file without a date or a tag, an index kept on disk may be that of another state.
+    told = ranged.etag or ranged.modified
+    return dataset, index_distant(ranges, file, policy.indexes if told else None)
 
 
 def probe(uri: str, policy: SourcePolicy, attempts: int) -> Version | None:
@@ -181,6 +218,14 @@ def _save(response: requests.Response, path: Path, uri: str, policy: SourcePolic
                 _check_size(uri, length, policy)
                 file.write(block)
         partial.rename(path)
+    except OSError as error:
+        if error.errno in FULL:
+            raise NoSpace(
+                f"{uri} has to be downloaded whole, and the disk of this server is full after "
+                f"{length} bytes of it; try again when there is room",
+                locator="variable",
+            ) from error
+        raise
     finally:
         partial.unlink(missing_ok=True)
 

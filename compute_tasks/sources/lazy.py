@@ -1,12 +1,13 @@
 """Lazy arrays in blocks of a sensible size; a failing read says which file and what is wrong."""
 
 import math
+from collections.abc import Mapping
 from typing import Any
 
-import dask.array as da
 import numpy as np
 import xarray as xr
 
+from compute_tasks.engine.field import Field
 from compute_tasks.errors import SourceError, TaskError
 
 BLOCK_BYTES = 64 * 2**20
@@ -51,11 +52,16 @@ class Reader:
             ) from error
 
 
-def make_lazy(dataset: xr.Dataset, uri: str) -> xr.Dataset:
-    """Return the dataset with data and large coordinates as dask arrays, the rest read."""
+def make_lazy(dataset: xr.Dataset, uri: str, fields: Mapping[str, Field]) -> xr.Dataset:
+    """Return the dataset with data as fields, or as dask arrays where there is none.
+
+    Large coordinates are dask arrays, the others read.
+    """
     changed = {}
     for name, variable in dataset.variables.items():
-        if name not in dataset.indexes:
+        if name in fields:
+            changed[name] = _with_data(variable, fields[str(name)])
+        elif name not in dataset.indexes:
             loaded = name in dataset.coords and variable.nbytes <= LOADED_BYTES
             changed[name] = _renewed(variable, Reader(variable, str(name), uri), loaded)
     result = dataset.assign(changed).set_coords(dataset.coords)
@@ -65,11 +71,17 @@ def make_lazy(dataset: xr.Dataset, uri: str) -> xr.Dataset:
 
 
 def _renewed(variable: xr.Variable, reader: Reader, loaded: bool) -> xr.Variable:
-    data: Any = reader[...] if loaded else _blocked(reader, variable)
+    return _with_data(variable, reader[...] if loaded else _blocked(reader, variable))
+
+
+def _with_data(variable: xr.Variable, data: Any) -> xr.Variable:
     return xr.Variable(variable.dims, data, variable.attrs, variable.encoding, fastpath=True)
 
 
-def _blocked(reader: Reader, variable: xr.Variable) -> da.Array:
+def _blocked(reader: Reader, variable: xr.Variable) -> Any:
+    # Loaded only for what is left to it.
+    import dask.array as da  # noqa: PLC0415
+
     stored = variable.encoding.get("chunksizes") or variable.encoding.get("chunks")
     chunks = blocks(variable.shape, stored, variable.dtype.itemsize)
     meta = np.empty((0,) * variable.ndim, variable.dtype)

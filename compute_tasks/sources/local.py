@@ -16,13 +16,11 @@ from compute_tasks.sources import files, network
 from compute_tasks.sources.policy import SourcePolicy
 
 
-def open_local(uri: str, policy: SourcePolicy) -> xr.Dataset:
-    """Open the NetCDF file or Zarr folder at a path or file:// address, undecoded."""
-    return open_path(_allowed(uri, policy), uri)
-
-
 def open_path(path: Path, uri: str) -> xr.Dataset:
-    """Open a file that was found to be allowed; errors name the uri."""
+    """Open the NetCDF file or Zarr folder at a place found to be allowed, undecoded.
+
+    Errors name the uri.
+    """
     try:
         if path.is_dir():
             return files.open_zarr(path, uri)
@@ -81,7 +79,10 @@ def _allowed(uri: str, policy: SourcePolicy) -> Path:
 def _path(uri: str) -> Path:
     if not uri.lower().startswith("file:"):
         return Path(uri)
-    parts = urlsplit(uri)
+    try:
+        parts = urlsplit(uri)
+    except ValueError as error:
+        raise InvalidInput(f"{uri!r} is not a file address", locator="variable") from error
     if parts.netloc not in ("", "localhost"):
         message = f"{uri}: a file address cannot name a host; use file:///path"
         raise InvalidInput(message, locator="variable")

@@ -31,16 +31,15 @@ from compute_tasks.sources.policy import SourcePolicy
 PASSING = frozenset({408, 425, 429, 500, 502, 503, 504})
 """HTTP statuses that may go away by themselves."""
 MAX_REDIRECTS = 5
-CONNECTIONS = 8
 BLOCK = 1 << 20
 
 T = TypeVar("T")
 
 
 class _Adapter(HTTPAdapter):
-    def __init__(self, allowed: frozenset[str]) -> None:
+    def __init__(self, allowed: frozenset[str], connections: int) -> None:
         self.allowed = allowed
-        super().__init__(pool_maxsize=CONNECTIONS, pool_block=True)
+        super().__init__(pool_maxsize=connections, pool_block=True)
 
     def init_poolmanager(self, *args: Any, **keywords: Any) -> None:
         super().init_poolmanager(*args, **keywords)
@@ -48,7 +47,7 @@ class _Adapter(HTTPAdapter):
 
 
 @lru_cache(maxsize=8)
-def _session(allowed: frozenset[str], process: int) -> requests.Session:
+def _session(allowed: frozenset[str], connections: int, process: int) -> requests.Session:
     """Return the process' session; a forked child must not share its parent's connections."""
     session = requests.Session()
     session.trust_env = False
@@ -57,7 +56,7 @@ def _session(allowed: frozenset[str], process: int) -> requests.Session:
     session.headers["User-Agent"] = "esgf-compute"
     session.adapters.clear()
     for scheme in ("http://", "https://"):
-        session.mount(scheme, _Adapter(allowed))
+        session.mount(scheme, _Adapter(allowed, connections))
     return session
 
 
@@ -99,7 +98,7 @@ def _followed(
     uri: str, policy: SourcePolicy, headers: Mapping[str, str] | None
 ) -> requests.Response:
     """GET with redirects followed here, because requests reads their bodies whole, however long."""
-    session = _session(policy.allowed_hosts, os.getpid())
+    session = _session(policy.allowed_hosts, policy.connections, os.getpid())
     target = uri
     for _ in range(MAX_REDIRECTS + 1):
         check_address(target)

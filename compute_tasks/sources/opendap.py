@@ -9,6 +9,7 @@ import itertools
 import math
 import re
 from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import Any, TypeVar
 from urllib.parse import quote
@@ -26,6 +27,8 @@ TEXT_BYTES = 20_000_000
 """Bytes a DDS or DAS may have."""
 PREFETCH_BYTES = 8_000_000
 """Variables of fewer bytes in all are read in one request when a dataset is opened."""
+LEAST_BYTES = 1 << 22
+"""A read of more than this is shared among several requests."""
 GLOBAL = re.compile(r"^(nc_global|hdf5_global|global)$", re.IGNORECASE)
 CHUNKS = "_ChunkSizes"
 TRANSPORT = "DODS"
@@ -58,9 +61,16 @@ class Remote:
         wanted = [_span(part, size) for part, size in zip(key, leaf.shape, strict=True)]
         shape = tuple(len(span) for span in wanted)
         values = np.empty(shape, leaf.dtype)
-        for piece in pieces(shape, leaf.wire_itemsize, self.policy.request_bytes):
+
+        def fill(piece: tuple[slice, ...]) -> None:
             spans = [span[part] for span, part in zip(wanted, piece, strict=True)]
             values[piece] = self._request({name: spans})[name]
+
+        share = values.size * leaf.wire_itemsize // self.policy.connections
+        limit = min(self.policy.request_bytes, max(share, LEAST_BYTES))
+        with ThreadPoolExecutor(self.policy.connections, "opendap") as pool:
+            for _ in pool.map(fill, pieces(shape, leaf.wire_itemsize, limit)):
+                pass
         dropped = tuple(0 if isinstance(part, int) else slice(None) for part in key)
         return np.asarray(values[dropped])
 

@@ -4,8 +4,8 @@ import struct
 from pathlib import Path
 from typing import BinaryIO
 
+from compute_tasks.engine import classic
 from compute_tasks.errors import SourceError
-from compute_tasks.sources import classic
 
 HEAD = 4096
 """Bytes `kind` wants to see."""

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import xarray as xr
 
+from compute_tasks.engine.layout import FileIndex
 from compute_tasks.errors import SourceError, SourceRefused
 from compute_tasks.sources import http, opendap
 from compute_tasks.sources.policy import SourcePolicy
@@ -46,8 +47,8 @@ def given(uri: str) -> Way:
 
 def open_remote(
     uri: str, policy: SourcePolicy, variable: str, workspace: Path | None
-) -> xr.Dataset:
-    """Open an http(s) address, undecoded.
+) -> tuple[xr.Dataset, FileIndex | None]:
+    """Open an http(s) address, undecoded, with the index of the file's chunks if it has one.
 
     A guessed way is tried once, without retries. When both ways fail, the error is that of the
     address as it was given.
@@ -66,6 +67,6 @@ def open_remote(
             failure = error if failure is None or not way.guessed else failure
             continue
         if way.opendap:
-            return opendap.open_opendap(remote, variable)
+            return opendap.open_opendap(remote, variable), None
         return http.open_http(way.address, policy, workspace, version)
     raise failure or SourceError(f"{uri} cannot be read", locator="variable")

@@ -9,12 +9,17 @@ from dask.base import compute
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from compute_tasks.engine.write import write as write_fields
 from compute_tasks.errors import TooLarge
 from compute_tasks.outputs.files import Result, split, write
 from compute_tasks.outputs.netcdf import WriteError, chunks
 from compute_tasks.tests import data
 
 CFTIME = xr.coders.CFDatetimeCoder(use_cftime=True)
+
+
+def streamed(fields, guard):
+    write_fields(fields, threads=2, memory_bytes=2**20, report=lambda share: None, guard=guard)
 
 
 @pytest.fixture
@@ -29,6 +34,7 @@ def written(tmp_path):
             format=format,
             split_bytes=split_bytes,
             compute=compute,
+            stream=streamed,
             finishing=lambda count: None,
         )
         return [output.path for output in outputs]

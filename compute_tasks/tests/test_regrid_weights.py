@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 from compute_tasks.errors import InvalidInput, TooLarge
 from compute_tasks.regrid import cells, scattered, targets
 from compute_tasks.regrid.grids import Grid, Points
+from compute_tasks.regrid.sparse import sparse
 from compute_tasks.regrid.weights import weights
 
 METHODS = ["conservative", "linear", "nearest"]
@@ -270,12 +271,71 @@ def test_limits_are_named(monkeypatch):
     monkeypatch.setattr(scattered, "MAX_TRIANGULATED", 10)
     with pytest.raises(TooLarge, match="51 points; linear regridding joins at most 10"):
         weights(sphere(51), targets.named("T21"), "linear")
-    source = globe(3000, 6000)
-    with pytest.raises(TooLarge, match="3000 x 6000"):
-        weights(source, targets.named("uniform~0.5x0.5"), "conservative")
 
 
 def test_weights_of_a_pair_of_grids_are_made_once():
     first = weights(globe(7, 9), targets.named("T21"), "linear")
     assert weights(globe(7, 9), targets.named("t21"), "linear") is first
     assert weights(globe(7, 9), targets.named("T21"), "nearest") is not first
+
+
+def dense(matrix):
+    """Return a sparse matrix with all its zeros."""
+    full = np.zeros(matrix.shape)
+    rows = np.repeat(np.arange(matrix.shape[0]), np.diff(matrix.starts))
+    full[rows, matrix.columns] = matrix.values
+    return full
+
+
+def renormalised(full, values, least):
+    """Return values times a full matrix, missing ones left out."""
+    there = np.isfinite(values)
+    weights = full @ there.T
+    sums = full @ np.where(there, values, 0.0).T
+    return np.where(weights >= least, sums / np.where(weights > 0, weights, 1), np.nan).T
+
+
+@settings(deadline=None, max_examples=40)
+@given(
+    st.one_of(grids, st.just(region(20, 60, -30, 50, 5.0)), st.just(sphere(300))),
+    st.sampled_from(["conservative", "linear", "nearest"]),
+    st.sampled_from(["f4", "f8"]),
+    st.sampled_from([0.0, 0.3, 1.0]),
+    st.integers(0, 100),
+)
+def test_weights_of_axes_and_of_points_are_those_of_a_full_matrix(
+    source, method, dtype, share, seed
+):
+    rng, target = np.random.default_rng(seed), targets.named("uniform~30x20")
+    if method == "conservative" and not isinstance(source, Grid):
+        method = "nearest"
+    values = rng.normal(size=(3, source.size)).astype(dtype)
+    values[1:][rng.random((2, source.size)) < share] = np.nan
+    made = weights(source, target, method)
+    full = np.kron(dense(made.lat), dense(made.lon)) if isinstance(source, Grid) else None
+    full = dense(made.matrix) if full is None else full
+    found = made.apply(values, np.dtype(dtype))
+    assert found.dtype == dtype
+    expected = renormalised(full, values, made.least)
+    np.testing.assert_allclose(found, expected, rtol=1e-6 if dtype == "f4" else 1e-12, atol=1e-7)
+
+
+def test_an_infinite_value_spoils_only_the_cells_it_lies_in():
+    source, target = globe(4, 4, 45.0), targets.named("uniform~45x45")
+    values = np.ones(16)
+    values[5] = np.inf
+    found = to(source, target, "conservative", values)
+    assert np.flatnonzero(np.isinf(found)).tolist() == [10, 11]
+    assert (found[np.isfinite(found)] == 1).sum() == 30
+
+
+def test_values_at_one_place_of_a_sparse_matrix_are_added_and_slivers_left_out():
+    matrix = sparse(
+        np.array([0.5, 1e-12, 0.25, 2.0]),
+        np.array([2, 0, 2, 0]),
+        np.array([1, 1, 1, 0]),
+        (3, 2),
+        1e-9,
+    )
+    assert dense(matrix).tolist() == [[2, 0], [0, 0], [0, 0.75]]
+    assert matrix.starts.tolist() == [0, 1, 1, 2]

@@ -6,9 +6,12 @@ import threading
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 import xarray as xr
 
+from compute_tasks.engine import index
+from compute_tasks.engine.field import Field
 from compute_tasks.errors import SourceError, TooLarge, Transient
 from compute_tasks.model import Variable
 from compute_tasks.sources import SourcePolicy, http, open_source
@@ -120,7 +123,7 @@ def test_a_failure_while_data_are_computed_keeps_its_kind(folder):
         opened = source(f"{web.url}/tas.nc", folder)
         broken.set()
         with pytest.raises(Transient, match="answered 503"):
-            opened.compute()
+            _ = opened.tas.values
 
 
 def test_a_failure_while_a_file_is_opened_keeps_its_kind(folder):
@@ -139,7 +142,7 @@ def test_a_file_that_changes_between_two_reads_is_not_mixed(folder):
         opened = source(f"{web.url}/tas.nc", folder)
         data.write(WRITTEN + 1, folder / "tas.nc", chunksizes=(1, 120, 180))
         with pytest.raises(SourceError, match="changed on the server"):
-            opened.compute()
+            _ = opened.tas.values
 
 
 def test_a_silent_server_is_given_up_on(folder):
@@ -211,10 +214,66 @@ def test_a_remote_file_reads_like_a_local_one(folder):
     with servers.web(servers.files(folder)) as web:
         uri = f"{web.url}/tas.nc"
         version = http.probe(uri, POLICY, 1)
-        file = http.RangeFile(uri, POLICY, version)
+        file = http.RangeFile(http.Ranges(uri, version, POLICY))
         for start, length in [(0, 10), (http.BLOCK - 3, 7), (len(content) - 5, 50), (1, 10**9)]:
             file.seek(start)
             assert file.read(length) == content[start : start + length]
         assert file.seek(-4, 2) == len(content) - 4
         assert file.read() == content[-4:]
         assert file.read(1) == b""
+
+
+def test_only_the_chunks_that_are_needed_are_asked_for(folder):
+    size = (folder / "tas.nc").stat().st_size
+    with servers.web(servers.files(folder)) as web:
+        opened = source(f"{web.url}/tas.nc", folder)
+        assert isinstance(opened.tas.variable.data, Field)
+        before = len(web.ranges())
+        one = opened.tas.isel(time=3)
+        np.testing.assert_array_equal(one.values, local(folder).tas.isel(time=3))
+        asked = [r.removeprefix("bytes=").split("-") for r in web.ranges()[before:]]
+    assert 0 < sum(int(end) + 1 - int(start) for start, end in asked) < size / 4
+
+
+def test_a_remote_file_is_indexed_once(folder, tmp_path, monkeypatch):
+    policy = replace(POLICY, indexes=tmp_path / "indexes")
+    with servers.web(servers.files(folder)) as web:
+        first = source(f"{web.url}/tas.nc", folder, policy).tas.values
+        monkeypatch.setattr(index, "index_hdf5", lambda *_: pytest.fail("indexed again"))
+        again = source(f"{web.url}/tas.nc", folder, policy)
+        np.testing.assert_array_equal(again.tas.values, first)
+
+
+FULL = """
+import sys
+from pathlib import Path
+from compute_tasks.errors import NoSpace
+from compute_tasks.model import Variable
+from compute_tasks.sources import SourcePolicy, open_source
+
+workspace, uri = Path(sys.argv[1]), sys.argv[2]
+try:
+    policy = SourcePolicy(allowed_hosts=frozenset({"127.0.0.1"}))
+    open_source(Variable("v", "tas", uri), policy, workspace=workspace)
+except NoSpace as error:
+    sys.exit(f"{error.message} {list((workspace / 'downloads').iterdir())}")
+"""
+
+
+def test_a_disk_that_is_full_in_the_middle_of_a_download_is_said(folder, tmp_path):
+    """The disk is a small one in memory, seen by a child process only."""
+    small = tmp_path / "small"
+    small.mkdir()
+    mount = f"mount -t tmpfs -o size=2m tmpfs {small} && exec "
+    inside = ["unshare", "--mount", "--map-root-user", "sh", "-c", f'{mount} "$@"', "sh"]
+    with servers.web(servers.files(folder, ranges=False)) as web:
+        uri = f"{web.url}/tas.nc"
+        command = [sys.executable, "-c", FULL, str(small), uri]
+        try:
+            done = subprocess.run([*inside, *command], capture_output=True, text=True, timeout=60)
+        except FileNotFoundError:
+            pytest.skip("needs unshare")
+    if "unshare" in done.stderr or "mount:" in done.stderr:
+        pytest.skip("needs a mount of its own")
+    assert f"{uri} has to be downloaded whole, and the disk of this server is full" in done.stderr
+    assert done.stderr.rstrip().endswith("[]")

@@ -1,5 +1,6 @@
 """OPeNDAP against a real server, and against servers that answer wrongly with status 200."""
 
+import threading
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -114,6 +115,29 @@ def test_no_request_asks_for_more_than_the_limit(server):
         asked = [r.path for r in web.requests if ".dods?tas" in r.path]
     # 24 x 10 x 12 values of 4 bytes: a time has 480, so two go into a request.
     assert len(asked) == 12
+
+
+def test_as_many_requests_are_under_way_as_the_host_may_get(server):
+    forward, meeting = servers.forward(server), threading.Barrier(3)
+    under_way, most, lock = 0, 0, threading.Lock()
+
+    def respond(request: servers.Request) -> servers.Answer:
+        nonlocal under_way, most
+        if ".dods?tas" not in request.path:
+            return forward(request)
+        with lock:
+            under_way += 1
+            most = max(most, under_way)
+        # Twelve requests come, three at a time: each waits for the two beside it.
+        meeting.wait(timeout=10)
+        with lock:
+            under_way -= 1
+        return forward(request)
+
+    with servers.web(respond) as web:
+        policy = replace(POLICY, request_bytes=1000, connections=3)
+        xr.testing.assert_allclose(source(f"{web.url}/dodsC/tas.nc", policy=policy).compute(), TAS)
+    assert most == 3
 
 
 def test_only_the_part_that_is_computed_is_asked_for(server):

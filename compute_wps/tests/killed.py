@@ -18,7 +18,14 @@ django.setup()
 from django.db import connection  # noqa: E402
 
 _context = multiprocessing.get_context("forkserver")
-_context.set_forkserver_preload([__name__, "compute_wps.tasks"])
+_preloaded = [__name__, "compute_wps.tasks"]
+_context.set_forkserver_preload(_preloaded)
+
+
+def preload(module: str) -> None:
+    """Have the server import a module too, if it has not started yet."""
+    _preloaded.append(module)
+    _context.set_forkserver_preload(_preloaded)
 
 
 def dies(step: int, places: Collection[Callable], action: Callable, *arguments: Any) -> bool:

@@ -2,12 +2,13 @@
 
 import threading
 from datetime import timedelta
+from functools import wraps
 
 import pytest
-from django.db import connection
+from django.db import OperationalError, connection
 from django.utils import timezone
 
-from compute_wps import jobs, retention
+from compute_wps import delivery, jobs, retention
 from compute_wps.models import Job, Message, Outbox, Output, State, Status
 
 pytestmark = pytest.mark.database
@@ -40,6 +41,19 @@ def test_an_accepted_job_waits_with_its_message_and_outbox(job):
     assert (job.status, job.percent, job.attempt) == (State.ACCEPTED, 0, 0)
     assert Outbox.objects.get().job == job
     assert Message.objects.get().status.status == State.ACCEPTED
+
+
+def test_a_job_is_accepted_although_the_database_goes_before_it_is_sent(
+    transactional_db, accept, monkeypatch, caplog
+):
+    @wraps(delivery.deliver)
+    def away(job_id):
+        raise OperationalError("connection lost")
+
+    monkeypatch.setattr(delivery, "deliver", away)
+    assert accept().status == State.ACCEPTED
+    assert Outbox.objects.get().sends == 0
+    assert "connection lost" in caplog.text
 
 
 def test_a_claimed_job_is_its_workers(claimed):
@@ -181,6 +195,15 @@ def test_a_worker_that_is_back_too_late_does_not_get_its_job(claimed):
     reap()
     jobs.claim(claimed.id, "w2")
     assert not jobs.retake(*key(claimed))
+
+
+def test_a_worker_gets_no_job_back_that_has_been_tried_again_and_waits(claimed):
+    assert reap() == 1
+    again = jobs.claim(claimed.id, "w2")
+    jobs.release(*key(again))
+    assert not jobs.retake(*key(claimed))
+    assert Job.objects.get().status == State.ACCEPTED
+    assert jobs.retake(*key(again))
 
 
 def test_jobs_handed_back_are_not_counted_as_lost(job, settings):

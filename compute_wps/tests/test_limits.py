@@ -1,6 +1,7 @@
 """What one caller may ask for, and what a refusal says."""
 
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -8,10 +9,11 @@ from datetime import timedelta
 
 import pytest
 from django.conf import settings as django_settings
+from django.db import connection
 from django.test import RequestFactory
 from django.utils import timezone
 
-from compute_wps import jobs, limits, results, tasks, upkeep
+from compute_wps import jobs, lease, limits, results, tasks, upkeep
 from compute_wps.identity import Caller, caller, network
 from compute_wps.models import Job, Output, State
 from compute_wps.tests.workflows import report
@@ -179,23 +181,78 @@ def test_room_is_kept_free_for_what_runs(job, limit):
 
 def test_a_job_that_runs_for_too_long_is_stopped_and_told_why(job, limit):
     held = jobs.claim(job.id, "w1")
-    Job.objects.update(started=timezone.now() - timedelta(seconds=61))
-    assert jobs.heartbeat(held.id, "w1", held.attempt)
     limit(job_seconds=60)
-    assert not jobs.heartbeat(held.id, "w1", held.attempt)
+    assert jobs.heartbeat(held.id, "w1", held.attempt, 59.5)
+    assert not jobs.heartbeat(held.id, "w1", held.attempt, 0.5)
     job.refresh_from_db()
     assert job.status == State.FAILED
     assert "longer than the 0:01:00" in job.error_text
     assert "COMPUTE_JOB_SECONDS" in job.error_text
 
 
-def test_a_worker_that_says_nothing_is_stopped_as_well(job, limit):
-    jobs.claim(job.id, "w1")
-    Job.objects.update(started=timezone.now() - timedelta(seconds=61))
+def test_the_time_of_all_attempts_counts(job, limit):
     limit(job_seconds=60)
+    for worker in ("w1", "w2"):
+        held = jobs.claim(job.id, worker)
+        assert jobs.heartbeat(held.id, worker, held.attempt, 25)
+        jobs.release(held.id, worker, held.attempt)
+    held = jobs.claim(job.id, "w3")
+    assert not jobs.heartbeat(held.id, "w3", held.attempt, 10)
+
+
+def test_a_date_that_jumps_ends_no_running_job(job, limit):
+    limit(job_seconds=60)
+    held = jobs.claim(job.id, "w1")
+    Job.objects.update(started=timezone.now() - timedelta(days=365))
     upkeep.maintain()
+    assert jobs.heartbeat(held.id, "w1", held.attempt, 1)
+
+
+def test_a_worker_tells_how_long_it_ran_by_a_clock_that_cannot_be_set(job, limit, monkeypatch):
+    seconds = [0.0]
+    monkeypatch.setattr(lease.time, "monotonic", lambda: seconds[0])
+    held = lease.Lease(jobs.claim(job.id, "w1"))
+    for seconds[0] in (10.0, 25.0):
+        held.look(extend=True)
     job.refresh_from_db()
-    assert job.status == State.FAILED
+    assert job.ran == 25
+
+
+GREEDY = """
+import django, sys
+django.setup()
+from django.db import connection
+import numpy
+from compute_wps import limits, tasks, work
+connection.settings_dict["NAME"] = sys.argv[1]
+limits.bound_memory()
+real = work.run
+
+def greedy(*_, **__):
+    kept = []
+    while True:
+        kept.append(numpy.ones(2**24))
+
+work.run = greedy
+tasks.run_job(sys.argv[2])
+work.run = real
+tasks.run_job(sys.argv[3])
+"""
+
+
+def test_a_job_that_needs_more_memory_than_there_is_fails_alone(transactional_db, accept):
+    """Both jobs run in one process, which the first one does not harm."""
+    greedy, next_one = accept(), accept()
+    name = connection.settings_dict["NAME"]
+    bound = os.environ | {"COMPUTE_PROCESS_MEMORY_BYTES": str(2 * GIGABYTE)}
+    command = [sys.executable, "-c", GREEDY, str(name), str(greedy.id), str(next_one.id)]
+    subprocess.run(command, env=bound, check=True, timeout=120)
+    greedy.refresh_from_db()
+    assert (greedy.status, greedy.error_code) == (State.FAILED, "FileSizeExceeded")
+    assert "more memory than the 2 GB" in greedy.error_text
+    assert "COMPUTE_PROCESS_MEMORY_BYTES" in greedy.error_text
+    next_one.refresh_from_db()
+    assert next_one.status == State.SUCCEEDED
 
 
 def test_time_in_the_queue_is_not_run_time(job, limit):
@@ -217,17 +274,26 @@ FULL = """
 import subprocess, sys
 from pathlib import Path
 import dask.array, numpy, xarray
+from compute_tasks.engine.expression import Pointwise
+from compute_tasks.engine.field import Field
+from compute_tasks.engine.write import write as stream
 from compute_tasks.errors import NoSpace
 from compute_tasks.outputs.files import Result, write
 from compute_wps.protocol.exceptions import describe
 
-folder, format, lazy = Path(sys.argv[1]), sys.argv[2], sys.argv[3] == "lazy"
+folder, format, kind = Path(sys.argv[1]), sys.argv[2], sys.argv[3]
 values = numpy.random.default_rng(1).random((1500, 1000))
-values = dask.array.from_array(values, chunks=(100, 1000)) if lazy else values
+if kind == "lazy":
+    values = dask.array.from_array(values, chunks=(100, 1000))
+if kind == "streamed":
+    values = Field(Pointwise(numpy.positive, (values,), values.shape, values.dtype))
 dataset = xarray.Dataset({"tas": (("t", "x"), values)})
 try:
     write([Result("o", "p", dataset)], folder / "out", uid="0123456789", format=format,
-          split_bytes=0, compute=lambda graph: graph.compute(), finishing=lambda count: None)
+          split_bytes=0, compute=lambda graph: graph.compute(),
+          stream=lambda fields, guard: stream(fields, threads=2, memory_bytes=10**9,
+                                              report=lambda share: None, guard=guard),
+          finishing=lambda count: None)
 except NoSpace as error:
     left = [path for path in folder.rglob("*") if path.is_file()]
     sys.exit(f"{describe(error).code} {left} {error.message}")
@@ -235,7 +301,7 @@ except NoSpace as error:
 
 
 @pytest.mark.parametrize("format", ["netcdf4", "netcdf3"])
-@pytest.mark.parametrize("data", ["lazy", "loaded"])
+@pytest.mark.parametrize("data", ["lazy", "loaded", "streamed"])
 def test_a_full_disk_is_said_and_leaves_no_file(tmp_path, format, data):
     """The disk is a small one in memory, seen by a child process only."""
     if not shutil.which("unshare"):

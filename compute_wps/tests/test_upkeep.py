@@ -1,5 +1,7 @@
 """What every worker does beside its work: lost workers, lost messages, what they leave behind."""
 
+import os
+import time
 from datetime import timedelta
 
 import pytest
@@ -109,14 +111,46 @@ def test_a_job_given_up_after_too_many_lost_workers_leaves_no_files(job, reaper,
     assert not results.folder(claimed).exists()
 
 
-def test_workspaces_of_ended_jobs_are_removed_and_those_of_running_ones_kept(claimed):
-    workspace = results.workspace(claimed)
-    workspace.mkdir(parents=True)
+@pytest.fixture
+def part(claimed):
+    """A part that the job's attempt has left."""
+    path = results.workspace(claimed) / "parts" / "one.part"
+    path.parent.mkdir(parents=True)
+    path.touch()
+    return path
+
+
+@pytest.mark.parametrize("end", [jobs.dismiss, lambda job_id: jobs.succeed(job_id, "w1", 1, [])])
+def test_workspaces_of_ended_jobs_are_removed_and_those_of_running_ones_kept(claimed, part, end):
     upkeep.maintain()
-    assert workspace.exists()
-    jobs.succeed(*key(claimed), [])
+    assert part.exists()
+    assert end(claimed.id)
     upkeep.maintain()
-    assert not workspace.parent.exists()
+    assert not results.workspace(claimed).exists()
+
+
+def test_the_workspace_of_a_job_that_lost_its_worker_is_kept(claimed, part):
+    assert jobs.reap(claimed)
+    upkeep.maintain()
+    assert part.exists()
+
+
+def test_the_workspace_of_a_job_that_waits_for_ages_is_removed(claimed, part):
+    jobs.release(*key(claimed))
+    upkeep.maintain()
+    assert part.exists()
+    ages_ago = time.time() - 86_401 * settings.COMPUTE.retention_days
+    for path in (part, part.parent, results.workspace(claimed)):
+        os.utime(path, (ages_ago, ages_ago))
+    upkeep.maintain()
+    assert not results.workspace(claimed).exists()
+
+
+def test_the_workspace_of_a_job_that_runs_for_ages_is_kept(claimed, part):
+    for path in (part, part.parent, results.workspace(claimed)):
+        os.utime(path, (0, 0))
+    upkeep.maintain()
+    assert part.exists()
 
 
 def test_a_message_the_broker_has_lost_is_sent_again_at_once(
@@ -142,3 +176,22 @@ def test_only_as_many_messages_are_sent_again_as_are_missing(
     assert delivery.replenish() == 1
     assert len(waiting(broker)) == 3
     assert Outbox.objects.count() == 3
+
+
+def test_nothing_is_sent_for_jobs_that_wait_for_others_of_their_account(
+    broker,  # noqa: F811
+    transactional_db,
+    accept,
+    monkeypatch,
+):
+    few = settings.COMPUTE.model_copy(update={"running_jobs": 2})
+    monkeypatch.setattr(settings, "COMPUTE", few)
+    sent = [accept() for _ in range(5)]
+    jobs.claim(sent[0].id, "w1")
+    broker.delete(jobs.INGRESS)
+    assert delivery.replenish() == 1
+    jobs.claim(sent[1].id, "w2")
+    broker.delete(jobs.INGRESS)
+    assert delivery.replenish() == 0
+    jobs.dismiss(sent[0].id)
+    assert len(waiting(broker)) == 1

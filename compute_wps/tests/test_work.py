@@ -18,7 +18,7 @@ from django.utils import timezone
 from compute_tasks.errors import Cancelled
 from compute_tasks.tests.data import field
 from compute_tasks.tests.servers import Answer, failing, files, web
-from compute_wps import catalog, jobs, lease, results, tasks, upkeep, work
+from compute_wps import catalog, drain, jobs, lease, results, tasks, upkeep, work
 from compute_wps.models import Job, Message, Output, State
 from compute_wps.protocol.echo import execute_document
 from compute_wps.protocol.requests import Execute, Input, RawDataOutput, RequestedOutput
@@ -89,6 +89,19 @@ def test_a_terminated_worker_hands_its_job_back(job, monkeypatch):
         tasks.run_job(str(job.id))
     job.refresh_from_db()
     assert (job.status, job.outbox.sends) == (State.ACCEPTED, 1)
+
+
+def test_a_process_that_is_to_stop_saves_what_is_finished_and_hands_its_job_back(job, monkeypatch):
+    monkeypatch.setattr(drain, "_stop", asked := threading.Event())
+    drain.stop(drain.STOP, None)
+    assert ended(job).status == State.ACCEPTED
+    assert job.message == "handed back by its worker"
+    assert not results.attempt(job).exists()
+    asked.clear()
+    assert ended(job).status == State.SUCCEEDED
+    said = Message.objects.filter(status__job=job, message__startswith="resumed: 1 of ")
+    assert said.count() == 1
+    assert not results.workspace(job).exists()
 
 
 def test_a_job_lost_while_it_runs_is_taken_up_by_the_next_worker(job):

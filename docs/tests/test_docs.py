@@ -72,6 +72,13 @@ def test_every_metric_is_documented():
 
 
 @pytest.mark.integration
+def test_every_address_of_pools_and_nodes_is_documented(served):
+    page = reference("nodes-rest.md")
+    described = requests.get(f"{served.url}/api/openapi.json", timeout=30).json()
+    assert [address for address in described["paths"] if f"`{address}`" not in page] == []
+
+
+@pytest.mark.integration
 def test_every_rest_address_is_documented(served):
     page = reference("rest.md")
     described = requests.get(f"{served.url}/wps/api/schema/", timeout=30).json()

@@ -2,6 +2,8 @@
 
 import itertools
 import os
+import tracemalloc
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +14,8 @@ from hypothesis import strategies as st
 
 from compute_tasks.engine import blocks
 from compute_tasks.engine.blocks import Piece
+from compute_tasks.engine.budget import MemoryNeeded
+from compute_tasks.engine.expression import Mapwise, Pointwise, Stored, Taken
 from compute_tasks.engine.index import index_file
 from compute_tasks.engine.layout import DamagedFileError
 from compute_tasks.engine.reduction import STATISTICS, Reduction, Source
@@ -21,8 +25,6 @@ from compute_tasks.engine.tests.files import File
 FILL = -999.0
 NUMBERS = itertools.count()
 NUMPY: dict[str, Any] = {
-    "sum": np.nansum,
-    "mean": np.nanmean,
     "count": lambda values, axis: np.isfinite(values).sum(axis),
     "min": np.nanmin,
     "max": np.nanmax,
@@ -38,17 +40,34 @@ def small_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(blocks, "BLOCK_BYTES", 256)
     monkeypatch.setattr(blocks, "UNIT_BYTES", 1024)
     monkeypatch.setattr(blocks, "TILE_BYTES", 512)
+    monkeypatch.setattr(blocks, "WIDE", 4)
 
 
-def piece(path: Path, ranges: tuple[range, ...] | None = None) -> Piece:
+def piece(
+    path: Path, ranges: tuple[range, ...] | None = None, origin: tuple[int, ...] | None = None
+) -> Piece:
     index = index_file(path)
     variable = index.variables["v"]
-    return Piece(index.identity, variable, ranges or tuple(map(range, variable.shape)))
+    zero = (0,) * len(variable.shape)
+    everything = tuple(map(range, variable.shape))
+    return Piece(index.identity, variable, ranges or everything, origin or zero)
+
+
+def boxes(path: Path, ranges: tuple[Any, ...], first: int, cut: int) -> Iterator[Piece]:
+    """Yield the selection as two boxes along its last dimension, the whole array's from `first`."""
+    origin = (first,) + (0,) * (len(ranges) - 1)
+    if len(ranges) == 1 or not 0 < cut < len(ranges[-1]):
+        yield piece(path, ranges, origin)
+        return
+    yield piece(path, (*ranges[:-1], ranges[-1][cut:]), (*origin[:-1], cut))
+    yield piece(path, (*ranges[:-1], ranges[-1][:cut]), origin)
 
 
 def written(folder: Path, values: np.ndarray, chunks: tuple[int, ...] | None) -> Path:
     """Write values, NaN as the fill value, deflated in these chunks or contiguous."""
     storage: dict[str, Any] = {"fill_value": FILL}
+    if values.dtype.byteorder == ">":
+        storage["endian"] = "big"
     if chunks:
         storage |= {"compression": "zlib", "shuffle": True, "chunksizes": chunks}
     file = File("NETCDF4", values.shape, values.dtype.str[1:], storage=storage)
@@ -60,7 +79,7 @@ def written(folder: Path, values: np.ndarray, chunks: tuple[int, ...] | None) ->
 def inputs(draw: Any) -> tuple[list[np.ndarray], list[tuple[int, ...] | None]]:
     """Draw the values of one to three files that follow on each other, and their chunks."""
     inner = draw(st.lists(st.integers(1, 6), max_size=3).map(tuple))
-    dtype = draw(st.sampled_from(["f4", "f8"]))
+    dtype = draw(st.sampled_from(["<f4", ">f4", "<f8", ">f8"]))
     random = np.random.default_rng(draw(st.integers(0, 1000)))
     share = draw(st.sampled_from([0.0, 0.3, 0.95]))
     arrays, chunks = [], []
@@ -79,53 +98,56 @@ def reductions(draw: Any, shape: tuple[int, ...]) -> Reduction:
     numbers = st.sets(st.integers(0, len(shape) - 1), min_size=1)
     axes = frozenset(draw(numbers))
     random = np.random.default_rng(draw(st.integers(0, 1000)))
-    weights = {}
+    weights: dict[int | tuple[int, ...], np.ndarray] = {}
     if statistic in ("sum", "mean"):
         weights = {axis: random.random(shape[axis]) for axis in axes if draw(st.booleans())}
-    streamable = [axis for axis in axes if axis < len(shape) - 1 or len(shape) == 1]
-    if not streamable or draw(st.booleans()):
-        return Reduction(statistic, axes, weights)
-    grouped = draw(st.sampled_from(streamable))
+        several = tuple(sorted(draw(numbers)))
+        if len(several) > 1 and draw(st.booleans()):
+            weights[several] = random.random([shape[axis] for axis in several])
+    least = draw(st.integers(0, 1 if weights else 3)) if statistic == "sum" else 0
+    if draw(st.booleans()):
+        return Reduction(statistic, axes, weights, min_count=least)
+    grouped = draw(st.sampled_from(sorted(axes)))
     labels = random.integers(-1, 3, shape[grouped])
-    return Reduction(statistic, axes, weights, grouped, labels, 3)
+    return Reduction(statistic, axes, weights, grouped, labels, 3, least)
 
 
 def expected(values: np.ndarray, reduction: Reduction) -> np.ndarray:
     """Compute the reduction in memory, group by group."""
+    weights = np.ones(values.shape)
+    for axes, weight in reduction.factors():
+        lengths = [weight.shape[axes.index(a)] if a in axes else 1 for a in range(values.ndim)]
+        weights *= weight.reshape(lengths)
     if reduction.grouped is None:
-        return plain(values, reduction, reduction.weights)
-    axis = reduction.grouped
-    cells = []
+        return plain(values, weights, reduction)
+    axis, cells = reduction.grouped, []
     for group in range(reduction.groups):
         [members] = np.nonzero(reduction.labels == group)
-        weights = {a: w[members] if a == axis else w for a, w in reduction.weights.items()}
-        cells.append(plain(values.take(members, axis), reduction, weights))
+        cells.append(plain(values.take(members, axis), weights.take(members, axis), reduction))
     kept = [a for a in range(values.ndim) if a == axis or a not in reduction.axes]
     return np.stack(cells, kept.index(axis))
 
 
-def plain(values: np.ndarray, reduction: Reduction, weights: Any) -> np.ndarray:
-    axes = tuple(reduction.axes)
-    shape = tuple(n for axis, n in enumerate(values.shape) if axis not in axes)
+def plain(values: np.ndarray, weights: np.ndarray, reduction: Reduction) -> np.ndarray:
+    axes, statistic = tuple(reduction.axes), reduction.statistic
+    if statistic in ("sum", "mean"):
+        there = ~np.isnan(values)
+        norm = (weights * there).sum(axes)
+        total = np.nansum(values.astype("f8") * weights, axis=axes)
+        enough = norm > 0 if reduction.weights else norm >= reduction.min_count
+        with np.errstate(invalid="ignore", divide="ignore"):
+            found = total / norm if statistic == "mean" else total
+        return np.where(enough | (reduction.min_count == 0), found, np.nan)
     if not values.size:
-        nothing = {"sum": 0.0, "count": 0}.get(reduction.statistic, np.nan)
-        return np.full(shape, nothing)
-    if reduction.statistic in ("min", "max"):
-        return np.asarray(NUMPY[reduction.statistic](values, axis=axes))
-    values = values.astype("f8")
-    if not weights:
-        return np.asarray(NUMPY[reduction.statistic](values, axis=axes))
-    product = np.ones(values.shape)
-    for axis, weight in weights.items():
-        product *= weight.reshape([-1 if a == axis else 1 for a in range(values.ndim)])
-    product[np.isnan(values)] = 0
-    total = np.nansum(values * product, axis=axes)
-    with np.errstate(invalid="ignore", divide="ignore"):
-        return np.asarray(total if reduction.statistic == "sum" else total / product.sum(axes))
+        shape = tuple(n for axis, n in enumerate(values.shape) if axis not in axes)
+        return np.full(shape, 0 if statistic == "count" else np.nan)
+    if statistic in ("min", "max"):
+        return np.asarray(NUMPY[statistic](values, axis=axes))
+    return np.asarray(NUMPY[statistic](values.astype("f8"), axis=axes))
 
 
 @settings(
-    max_examples=200,
+    max_examples=120,
     deadline=None,
     derandomize=True,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
@@ -143,12 +165,16 @@ def test_any_reduction_of_any_files_is_that_of_numpy_in_any_number_of_threads(
     paths = [written(tmp_path, *both) for both in zip(arrays, chunks, strict=True)]
     # A chunk at the edge that is deflated to its own size is left to the library.
     assume(all("v" in index_file(path).variables for path in paths))
+    cut = chosen.draw(st.integers(0, 5))
+    starts = itertools.accumulate(map(len, arrays), initial=0)
     pieces = tuple(
-        piece(path, (range(len(values)), *ranges))
-        for path, values in zip(paths, arrays, strict=True)
+        box
+        for path, values, first in zip(paths, arrays, starts, strict=False)
+        for box in boxes(path, (range(len(values)), *ranges), first, cut)
     )
-    source = Source(pieces, arrays[0].dtype, (FILL,))
-    whole = np.concatenate(arrays)
+    missing = chosen.draw(st.sampled_from([(FILL,), (1e20, FILL, -1.0)]))
+    source = Source(pieces, arrays[0].dtype.newbyteorder("="), missing)
+    whole = np.concatenate(arrays).astype(source.dtype)
     for axis, one in enumerate(ranges, start=1):
         whole = whole.take(list(one), axis)
     assert source.shape == whole.shape
@@ -158,6 +184,13 @@ def test_any_reduction_of_any_files_is_that_of_numpy_in_any_number_of_threads(
     assert first.shape == wanted.shape
     np.testing.assert_allclose(first, wanted, rtol=1e-12, atol=1e-9)
     assert all(other.tobytes() == first.tobytes() for other in others)
+    allowed = memory(source, reduction, threads=1) * 3 // 4
+    try:
+        tight = reduce(source, reduction, threads=2, memory_bytes=allowed)
+    except MemoryNeeded as refusal:
+        assert refusal.needed > refusal.allowed == allowed
+    else:
+        assert tight.tobytes() == first.tobytes()
 
 
 def test_packed_values_are_unpacked_first(tmp_path: Path) -> None:
@@ -166,6 +199,29 @@ def test_packed_values_are_unpacked_first(tmp_path: Path) -> None:
     source = Source((piece(path),), np.dtype("f4"), (FILL,), scale=0.5, offset=10.0)
     mean = reduce(source, Reduction("mean", frozenset({0})), threads=2)
     np.testing.assert_array_equal(mean, [11.0, 11.5, 12.5])
+
+
+@pytest.mark.parametrize(
+    "kind", ["i1", "u1", "i2", ">i2", "u2", "i4", ">i4", "u4", "f4", ">f4", "f8"]
+)
+@pytest.mark.parametrize("dtype", ["f4", "f8"])
+@pytest.mark.parametrize("scale", [0.1, np.float64(0.1), np.float32(0.1)])
+@pytest.mark.parametrize("chunks", [(2, 9, 70), None])
+def test_unpacking_rounds_as_numpy_does(
+    tmp_path: Path, kind: str, dtype: str, scale: float, chunks: tuple[int, ...] | None
+) -> None:
+    stored = np.random.default_rng(0).integers(0, 127, (4, 9, 70)).astype(kind)
+    storage: dict[str, Any] = {"endian": "big"} if kind.startswith(">") else {}
+    if chunks:
+        storage |= {"compression": "zlib", "shuffle": True, "chunksizes": chunks}
+    path = File("NETCDF4", stored.shape, kind, storage=storage).write(tmp_path / "v.nc", stored)
+    source = Source((piece(path),), np.dtype(dtype), (5.0, 7.0), scale, np.float64(273.15))
+    values = stored.astype(dtype)
+    values *= scale
+    values += np.float64(273.15)
+    values[(stored == 5) | (stored == 7)] = np.nan
+    found = reduce(source, Reduction("max", frozenset({0})), threads=1)
+    np.testing.assert_array_equal(found, np.nanmax(values, 0))
 
 
 def test_variance_is_stable_far_from_zero(tmp_path: Path) -> None:
@@ -228,7 +284,7 @@ def test_damage_is_an_error(tmp_path: Path) -> None:
     [
         (Reduction("median", frozenset({0})), "'median' is not one of"),
         (Reduction("max", frozenset({0}), {0: np.ones(3)}), "no weights"),
-        (Reduction("sum", frozenset({1}), {}, 1, np.zeros(3, int), 1), "groups along the last"),
+        (Reduction("sum", frozenset({0}), {0: np.ones(4)}), r"shape \(4,\) for .* \(3,\)"),
     ],
 )
 def test_what_cannot_be_streamed_is_refused(
@@ -244,8 +300,99 @@ def test_the_memory_said_to_be_needed_does_not_grow_with_the_length(
 ) -> None:
     monkeypatch.undo()
     path = written(tmp_path, np.ones((300, 50, 60), "f4"), (1, 50, 60))
-    long = Source((piece(path),) * 100, np.dtype("f4"))
-    short = Source((piece(path),), np.dtype("f4"))
+    parts = tuple(piece(path, origin=(300 * number, 0, 0)) for number in range(100))
+    long = Source(parts, np.dtype("f4"))
+    short = Source(parts[:10], np.dtype("f4"))
     reduction = Reduction("mean", frozenset({0}))
     assert memory(long, reduction, threads=2) == memory(short, reduction, threads=2)
     assert memory(long, reduction, threads=2) < 5_000_000
+
+
+def test_cells_that_do_not_fit_are_computed_in_several_passes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.undo()
+    values = np.random.default_rng(0).random((120, 40, 500), "f4")
+    source = Source((piece(written(tmp_path, values, (1, 40, 500))),), values.dtype)
+    labels = np.arange(120) % 30
+    reduction = Reduction("std", frozenset({0}), {}, 0, labels, 30)
+    whole = reduce(source, reduction, threads=2)
+    assert memory(source, reduction, threads=2) > 60_000_000
+    tracemalloc.start()
+    tight = reduce(source, reduction, threads=2, memory_bytes=16_000_000)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 16_000_000
+    assert tight.tobytes() == whole.tobytes()
+
+
+def test_what_cannot_fit_is_refused_with_the_numbers(tmp_path: Path) -> None:
+    source = Source((piece(written(tmp_path, np.ones((60, 40)), (60, 40))),), np.dtype("f8"))
+    with pytest.raises(MemoryNeeded, match=r"about 1 MB .* more than the 1 MB") as refusal:
+        reduce(source, Reduction("mean", frozenset({0})), threads=2, memory_bytes=1000)
+    assert refusal.value.needed > refusal.value.allowed == 1000
+
+
+def test_one_giant_chunk_is_reduced(tmp_path: Path) -> None:
+    values = np.random.default_rng(0).random((300, 20, 30))
+    source = Source((piece(written(tmp_path, values, values.shape)),), values.dtype)
+    found = reduce(source, Reduction("mean", frozenset({0})), threads=2)
+    np.testing.assert_allclose(found, values.mean(0))
+
+
+def test_what_is_computed_from_files_is_reduced_like_files(tmp_path: Path) -> None:
+    values = np.random.default_rng(0).normal(280, 10, (50, 6, 8)).astype("f4")
+    one = Stored(Source((piece(written(tmp_path, values, (3, 6, 4))),), values.dtype))
+    other = Stored(Source((piece(written(tmp_path, values[::-1], (1, 6, 8))),), values.dtype))
+    places = np.random.default_rng(1).integers(0, 50, 70)
+    nodes: dict[Any, np.ndarray] = {
+        Pointwise(np.subtract, (one, other), one.shape, one.dtype): values - values[::-1],
+        Taken(one, places): values[places],
+        Mapwise(halved, one, 2, (50, 3, 4), one.dtype): halved(values),
+        Pointwise(np.subtract, (one, values[:1]), one.shape, one.dtype): values - values[:1],
+    }
+    for node, whole in nodes.items():
+        for axes in ({0}, {0, 2}, {1, 2}):
+            reduction = Reduction("mean", frozenset(axes))
+            first, *others = [reduce(node, reduction, threads=count) for count in (1, 2, 8)]
+            wanted = whole.astype("f8").mean(tuple(axes))
+            np.testing.assert_allclose(first, wanted, rtol=1e-6, atol=1e-6)
+            assert all(one.tobytes() == first.tobytes() for one in others)
+
+
+def halved(values: np.ndarray) -> np.ndarray:
+    return values[:, ::2, ::2]
+
+
+def test_whole_numbers_keep_their_type_and_are_counted_exactly(tmp_path: Path) -> None:
+    values = np.random.default_rng(0).integers(-(2**31), 2**31, (40, 5), "i4")
+    path = File("NETCDF4", values.shape, "i4").write(tmp_path / "v.nc", values)
+    source = Source((piece(path),), values.dtype)
+    found = reduce(source, Reduction("max", frozenset({0})), threads=2)
+    assert found.dtype == values.dtype
+    np.testing.assert_array_equal(found, values.max(0))
+    total = reduce(source, Reduction("sum", frozenset({0, 1})), threads=2)
+    assert total == values.sum()
+    count = reduce(source, Reduction("count", frozenset({0, 1})), threads=2)
+    assert count == values.size
+
+
+def test_chunks_without_wanted_steps_are_not_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("compute_tasks.engine.loading.GAP_BYTES", 0)
+    values = np.random.default_rng(0).random((40, 70))
+    one = piece(written(tmp_path, values, (1, 70)))
+    labels = np.where(np.arange(40) % 10 == 3, 0, -1)
+    offsets: list[int] = []
+    preadv = os.preadv
+
+    def counted(descriptor: int, buffers: Any, offset: int) -> int:
+        offsets.append(offset)
+        return preadv(descriptor, buffers, offset)
+
+    monkeypatch.setattr("compute_tasks.engine.bytes.os.preadv", counted)
+    reduction = Reduction("mean", frozenset({0}), {}, 0, labels, 1)
+    found = reduce(Source((one,), values.dtype), reduction, threads=2)
+    np.testing.assert_allclose(found, values[3::10].mean(0, keepdims=True))
+    assert sorted(offsets) == one.variable.offsets[3::10, 0].tolist()

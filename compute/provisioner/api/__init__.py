@@ -1,0 +1,1 @@
+"""REST under `/api/`: pools, compute nodes, groups, boot profiles, events and usage."""

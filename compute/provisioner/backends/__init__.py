@@ -1,0 +1,1 @@
+"""Where nodes run: processes of this machine, pods of a Kubernetes cluster."""
