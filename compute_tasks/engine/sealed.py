@@ -4,6 +4,7 @@ The folder belongs to this software alone. What is in it can be made again, so t
 not being able to write to it, costs nothing but time.
 """
 
+import contextlib
 import hashlib
 import itertools
 import logging
@@ -25,9 +26,11 @@ def read(path: Path) -> bytes | None:
     """Return what was written under this name; None if there is nothing or it is damaged."""
     try:
         content = path.read_bytes()
-        os.utime(path)
     except OSError:
         return None
+    # Pruning goes by this time; a folder that is only read is not pruned.
+    with contextlib.suppress(OSError):
+        os.utime(path)
     digest, payload = content[:DIGEST_BYTES], content[DIGEST_BYTES:]
     return payload if _digest(payload) == digest else None
 

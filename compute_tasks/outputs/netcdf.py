@@ -200,10 +200,10 @@ def _attribute_bytes(variables: Iterable[xr.Variable]) -> int:
 
 
 def _stored(variable: xr.Variable, classic: bool) -> xr.Variable:
-    """Return the variable in a type that the format has."""
+    """Return the variable in a type that the format has, in the byte order of this machine."""
     if variable.dtype.kind in "SUO":
         return _characters(variable)
-    kind = _classic_type(variable) if classic else variable.dtype
+    kind = (_classic_type(variable) if classic else variable.dtype).newbyteorder("=")
     return variable if kind == variable.dtype else variable.astype(kind, keep_attrs=True)
 
 

@@ -369,3 +369,14 @@ def test_a_header_reads_from_the_axes_to_the_data(written):
     with raw(written(mixed)[0]) as file:
         names = list(file.variables)
     assert (names[:3], names[-1]) == (["time", "lat", "lon"], "tas")
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("format", ["netcdf4", "netcdf3"])
+def test_numbers_in_the_byte_order_of_another_machine_are_written_in_ours(written, format):
+    dataset = data.tas()
+    swapped = dataset.assign(tas=dataset.tas.astype(">f4")).assign_coords(
+        lat_bnds=dataset.lat_bnds.astype(">f8")
+    )
+    (path,) = written(swapped, format=format)
+    xr.testing.assert_equal(opened(path), dataset)
