@@ -1,7 +1,11 @@
 """Bringing files to disk, so that they outlive a power cut."""
 
+import errno
 import os
 from pathlib import Path
+
+FULL = (errno.ENOSPC, errno.EDQUOT)
+"""Errors of a disk, or of somebody's share of it, that has no room left."""
 
 
 def sync(path: Path) -> None:

@@ -8,11 +8,12 @@ All stand in one file: compiled loops are kept on disk until the file that holds
 whatever happens to others that they are made of.
 """
 
-from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numba
 import numpy as np
+
+from compute_tasks.engine.compiling import kernel
 
 DIRECT, SHUFFLED, SINGLE, PACKED = 0, 1, 2, 3
 FLOATING, SIGNED, UNSIGNED = 0, 1, 2
@@ -61,14 +62,6 @@ class Places(NamedTuple):
     matrix: np.ndarray
     by_step: bool
     columns: int
-
-
-def _kernel(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Compile at the first call; the result is kept on disk wherever there is a place for it."""
-    try:
-        return numba.njit(nogil=True, cache=True)(function)
-    except RuntimeError:
-        return numba.njit(nogil=True)(function)
 
 
 _part = numba.njit(nogil=True)
@@ -190,7 +183,7 @@ def _absent(form: Form) -> np.float32:
     return np.float32(form.missing[0]) if form.missing.size else np.float32(np.nan)
 
 
-@_kernel
+@kernel
 def add_sums(
     data: np.ndarray,
     form: Form,
@@ -316,7 +309,7 @@ def _flush(
         norms[:] = 0
 
 
-@_kernel
+@kernel
 def add_extremes(
     data: np.ndarray, form: Form, places: Places, lowest: bool, best: np.ndarray
 ) -> None:
@@ -383,7 +376,7 @@ def _flush_best(target: int, found: np.ndarray, lowest: bool, best: np.ndarray) 
         found[:] = np.nan
 
 
-@_kernel
+@kernel
 def add_moments(
     data: np.ndarray,
     form: Form,

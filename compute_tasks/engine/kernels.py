@@ -1,18 +1,9 @@
 """Loops over the bytes of one chunk, compiled to run without the interpreter's lock."""
 
-from collections.abc import Callable
-from typing import Any
-
 import numba
 import numpy as np
 
-
-def _kernel(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Compile at the first call; the result is kept on disk wherever there is a place for it."""
-    try:
-        return numba.njit(nogil=True, cache=True)(function)
-    except RuntimeError:
-        return numba.njit(nogil=True)(function)
+from compute_tasks.engine.compiling import kernel
 
 
 def unshuffle(data: np.ndarray, out: np.ndarray, width: int) -> None:
@@ -26,14 +17,14 @@ def unshuffle(data: np.ndarray, out: np.ndarray, width: int) -> None:
     out[whole:] = data[whole:]
 
 
-@_kernel
+@kernel
 def _unshuffle2(data: np.ndarray, out: np.ndarray) -> None:
     count = out.size
     for i in range(count):
         out[i] = np.uint16(data[i]) | (np.uint16(data[count + i]) << np.uint16(8))
 
 
-@_kernel
+@kernel
 def _unshuffle4(data: np.ndarray, out: np.ndarray) -> None:
     count = out.size
     for i in range(count):
@@ -45,7 +36,7 @@ def _unshuffle4(data: np.ndarray, out: np.ndarray) -> None:
         )
 
 
-@_kernel
+@kernel
 def _unshuffle8(data: np.ndarray, out: np.ndarray) -> None:
     count = out.size
     for i in range(count):
@@ -67,7 +58,7 @@ def _unshuffle8(data: np.ndarray, out: np.ndarray) -> None:
 _UNSHUFFLE = {2: _unshuffle2, 4: _unshuffle4, 8: _unshuffle8}
 
 
-@_kernel
+@kernel
 def fletcher32(data: np.ndarray) -> np.uint64:
     """Return HDF5's Fletcher checksum of the bytes, taken as big-endian words of 16 bits."""
     first, second = np.uint64(0), np.uint64(0)

@@ -2,22 +2,14 @@
 interpreter's lock.
 """
 
-from collections.abc import Callable
 from typing import Any
 
-import numba
 import numpy as np
 
-
-def _kernel(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Compile at the first call; the result is kept on disk wherever there is a place for it."""
-    try:
-        return numba.njit(nogil=True, cache=True)(function)
-    except RuntimeError:
-        return numba.njit(nogil=True)(function)
+from compute_tasks.engine.compiling import kernel
 
 
-@_kernel
+@kernel
 def blank(values: np.ndarray, absent: Any) -> None:
     """Replace floats that equal a value of their type by NaN."""
     for i in range(values.size):
@@ -25,7 +17,7 @@ def blank(values: np.ndarray, absent: Any) -> None:
             values[i] = np.nan
 
 
-@_kernel
+@kernel
 def are_even(data: np.ndarray) -> bool:
     """Tell whether all bytes occur about as often as they do in noise."""
     counts = np.zeros(256, np.int64)
@@ -65,12 +57,12 @@ def _as_bits(values: np.ndarray, fill: np.generic | None) -> tuple[np.ndarray, A
     return values.view(kind), (kind(np.iinfo(kind).max >> 1), infinity, replaced)
 
 
-@_kernel
+@kernel
 def _shuffle1(bits: np.ndarray, low: Any, limit: Any, fill: Any, out: np.ndarray) -> None:
     out[:] = bits
 
 
-@_kernel
+@kernel
 def _shuffle2(bits: np.ndarray, low: Any, limit: Any, fill: Any, out: np.ndarray) -> None:
     count = bits.size
     for i in range(count):
@@ -79,7 +71,7 @@ def _shuffle2(bits: np.ndarray, low: Any, limit: Any, fill: Any, out: np.ndarray
         out[count + i] = value >> 8
 
 
-@_kernel
+@kernel
 def _shuffle4(bits: np.ndarray, low: Any, limit: Any, fill: Any, out: np.ndarray) -> None:
     count = bits.size
     for i in range(count):
@@ -90,7 +82,7 @@ def _shuffle4(bits: np.ndarray, low: Any, limit: Any, fill: Any, out: np.ndarray
         out[3 * count + i] = np.uint8(value >> np.uint32(24))
 
 
-@_kernel
+@kernel
 def _shuffle8(bits: np.ndarray, low: Any, limit: Any, fill: Any, out: np.ndarray) -> None:
     count = bits.size
     for i in range(count):
@@ -108,14 +100,14 @@ def _shuffle8(bits: np.ndarray, low: Any, limit: Any, fill: Any, out: np.ndarray
 _SHUFFLE = {1: _shuffle1, 2: _shuffle2, 4: _shuffle4, 8: _shuffle8}
 
 
-@_kernel
+@kernel
 def _swap2(bits: np.ndarray, low: Any, limit: Any, fill: Any, out: np.ndarray) -> None:
     for i in range(bits.size):
         value = fill if bits[i] & low > limit else bits[i]
         out[i] = (value << np.uint16(8)) | (value >> np.uint16(8))
 
 
-@_kernel
+@kernel
 def _swap4(bits: np.ndarray, low: Any, limit: Any, fill: Any, out: np.ndarray) -> None:
     for i in range(bits.size):
         value = fill if bits[i] & low > limit else bits[i]
@@ -125,7 +117,7 @@ def _swap4(bits: np.ndarray, low: Any, limit: Any, fill: Any, out: np.ndarray) -
         out[i] = (halves << np.uint32(16)) | (halves >> np.uint32(16))
 
 
-@_kernel
+@kernel
 def _swap8(bits: np.ndarray, low: Any, limit: Any, fill: Any, out: np.ndarray) -> None:
     for i in range(bits.size):
         value = fill if bits[i] & low > limit else bits[i]

@@ -3,7 +3,6 @@
 Arrays in memory are written at once, others are handed back with the place they belong to.
 """
 
-import errno
 import math
 import os
 import tempfile
@@ -17,6 +16,7 @@ import netCDF4
 import numpy as np
 import xarray as xr
 
+from compute_tasks.durable import FULL
 from compute_tasks.engine.destination import Destination
 from compute_tasks.engine.field import Field
 from compute_tasks.errors import NoSpace, TooLarge
@@ -33,9 +33,6 @@ ROOM = "_room_for_attributes"
 """What a NETCDF3 header holds instead of attributes before there are any."""
 ENTRY_BYTES = 128
 """Bytes of a header, at most, that a variable or attribute takes beside its name and value."""
-
-
-FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
 class WriteError(Exception):

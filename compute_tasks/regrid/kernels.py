@@ -4,27 +4,17 @@ Sums are in double precision. Missing values (NaN) are left out and the other we
 where valid values weigh less than `least` together, the result is missing.
 """
 
-from collections.abc import Callable
-from typing import Any
-
 import numba
 import numpy as np
 
-
-def _kernel(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Compile at the first call; the result is kept on disk wherever there is a place for it."""
-    try:
-        return numba.njit(nogil=True, cache=True)(function)
-    except RuntimeError:
-        return numba.njit(nogil=True)(function)
-
+from compute_tasks.engine.compiling import kernel
 
 _inner = numba.njit(nogil=True)
 ROUNDING = 1e-13
 """By how much weights that are one together may differ from it."""
 
 
-@_kernel
+@kernel
 def by_points(
     fields: np.ndarray,
     starts: np.ndarray,
@@ -45,7 +35,7 @@ def by_points(
             out[step, target] = total / weight if weight >= least else np.nan
 
 
-@_kernel
+@kernel
 def by_axes(
     fields: np.ndarray,
     row_starts: np.ndarray,

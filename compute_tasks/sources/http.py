@@ -4,7 +4,6 @@ One request opens a file: it asks for the first block, and the answer tells whet
 ranges, how long the file is, which version it is and what kind of file.
 """
 
-import errno
 import functools
 import hashlib
 import io
@@ -19,6 +18,7 @@ import requests
 import xarray as xr
 from fsspec.caching import BlockCache
 
+from compute_tasks.durable import FULL
 from compute_tasks.engine.index import index_distant, index_file
 from compute_tasks.engine.layout import FileIndex
 from compute_tasks.errors import NoSpace, SourceError, TooLarge, Transient
@@ -33,7 +33,6 @@ BLOCK = 1 << 20
 CACHED_BLOCKS = 24
 DIRECT = 4 * BLOCK
 """Reads of at least this many bytes are one request and bypass the cache."""
-FULL = (errno.ENOSPC, errno.EDQUOT)
 CONTENT_RANGE = re.compile(r"bytes\s+(\d+)-(\d+)/(\d+)$")
 
 
