@@ -6,7 +6,8 @@ from dataclasses import replace
 from django.conf import settings
 
 from compute_tasks.errors import TaskError, TooLarge, Transient
-from compute_tasks.sources.network import check_address, stream
+from compute_tasks.sources.network import stream
+from compute_tasks.sources.urls import check_address
 from compute_wps.protocol.elements import is_printable
 from compute_wps.protocol.exceptions import ProtocolError
 from compute_wps.protocol.requests import Execute, Input, Reference

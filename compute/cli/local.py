@@ -1,6 +1,7 @@
 """Running a workflow on this machine with the rights of whoever typed the command."""
 
 import os
+import sys
 import tempfile
 import uuid
 from collections.abc import Callable, Iterator
@@ -9,8 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import click
-from rich.console import Console
-from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
 
 from compute_tasks import run as engine
 from compute_tasks.document import dump
@@ -105,11 +104,13 @@ def _provenance(workflow: Workflow) -> dict[str, str]:
 @contextmanager
 def _reporter(wanted: bool) -> Iterator[Callable[[int, str], None]]:
     """Give a function that shows percent and message on stderr: a bar on a terminal, else lines."""
-    console = Console(stderr=True, quiet=not wanted, markup=False, highlight=False)
-    if not console.is_terminal:
-        yield lambda percent, text: console.print(f"{percent:3d}% {text}", soft_wrap=True)
-        return
-    columns = (TextColumn("{task.description}", markup=False), BarColumn(), TaskProgressColumn())
-    with Progress(*columns, TimeElapsedColumn(), console=console, transient=True) as bar:
-        task = bar.add_task("", total=100)
-        yield lambda percent, message: bar.update(task, completed=percent, description=message)
+    if not wanted:
+        yield lambda percent, text: None
+    elif not sys.stderr.isatty():
+        yield lambda percent, text: click.echo(f"{percent:3d}% {text}", err=True)
+    else:
+        # Here alone, since it takes longer to load than to print a line.
+        from compute.cli.bar import bar  # noqa: PLC0415
+
+        with bar() as update:
+            yield update

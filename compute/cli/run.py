@@ -1,7 +1,8 @@
 """`compute run`: compute on this machine, without a server. Here are its options and exit codes."""
 
+import gc
 from pathlib import Path
-from typing import BinaryIO, NoReturn
+from typing import Any, BinaryIO, NoReturn
 
 import click
 
@@ -108,9 +109,7 @@ def run(
     if request and (inputs or domains or parameters):
         raise click.UsageError("--input, --domain and --param do not go with -f")
     try:
-        # The science takes a second to import, which --help and a wrong option need not wait for.
-        from compute.cli import local, request_options  # noqa: PLC0415
-
+        local, request_options = _science()
         if request:
             workflow = request_options.from_file(request.read())
         else:
@@ -129,6 +128,17 @@ def run(
         _fail(f"unexpected error: {type(error).__name__}: {error}", UNEXPECTED)
     for path in paths:
         click.echo(path)
+
+
+def _science() -> tuple[Any, Any]:
+    """Return the modules that compute; --help and a wrong option need not wait for them."""
+    # What is imported stays: searching it for garbage is in vain.
+    gc.disable()
+    from compute.cli import local, request_options  # noqa: PLC0415
+
+    gc.freeze()
+    gc.enable()
+    return local, request_options
 
 
 def _fail(message: str, code: int) -> NoReturn:

@@ -5,12 +5,16 @@ every CF calendar, year 0 and years of more than four digits work alike.
 """
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import Any
 
 import cftime
 import numpy as np
 import xarray as xr
+
+from compute_tasks.cf.instants import days_of, microseconds
 
 # Decoding a float time is exact to microseconds at best.
 SECONDS_TOLERANCE = 1e-3
@@ -42,12 +46,32 @@ class Calendar:
         except ValueError as error:
             raise ValueError(f"{text!r} does not exist in the calendar {self.name}") from error
 
-    def seconds(self, dates: object) -> np.ndarray:
-        """Return dates as float seconds that grow by one calendar's own count."""
-        numbers = cftime.date2num(
-            dates, EPOCH, calendar=self.name, has_year_zero=self.has_year_zero
+    def seconds(self, dates: np.ndarray | Sequence[cftime.datetime]) -> np.ndarray:
+        """Return dates as float seconds since year 1 of the calendar, in the same shape."""
+        return self._microseconds(dates) / 1e6
+
+    def dates(self, seconds: np.ndarray) -> np.ndarray:
+        """Return the dates of such seconds."""
+        found = cftime.num2date(
+            np.atleast_1d(seconds), EPOCH, calendar=self.name, has_year_zero=self.has_year_zero
         )
-        return np.asarray(numbers, dtype=np.float64)
+        return np.asarray(found, dtype=object)
+
+    def days(self, seconds: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Return the year, the month and the day of the month in which such seconds lie."""
+        moments = np.rint(np.asarray(seconds) * 1e6).astype(np.int64)
+        return days_of(moments, self.name, self.has_year_zero)
+
+    def counted(self, dates: np.ndarray, units: str) -> np.ndarray:
+        """Return dates as float64 numbers in units such as `days since 1850-01-01`."""
+        ends = cftime.num2date([0, 1], units, calendar=self.name, has_year_zero=self.has_year_zero)
+        begin, after = self._microseconds(ends)
+        whole, rest = np.divmod(self._microseconds(dates) - begin, after - begin)
+        return np.asarray(whole + rest / (after - begin), np.float64)
+
+    def _microseconds(self, dates: np.ndarray | Sequence[cftime.datetime]) -> np.ndarray:
+        array = np.asarray(dates, dtype=object)
+        return microseconds(array.flat, self.name, self.has_year_zero).reshape(array.shape)
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,13 +87,19 @@ def is_time(variable: xr.Variable) -> bool:
     """Say whether a coordinate holds decoded times."""
     if variable.dtype != object or not variable.size:
         return False
-    return isinstance(variable[(0,) * variable.ndim].values.item(), cftime.datetime)
+    return isinstance(_first(variable), cftime.datetime)
 
 
 def calendar_of(variable: xr.Variable) -> Calendar:
     """Return the calendar of a coordinate that holds decoded times."""
-    first = variable[(0,) * variable.ndim].values.item()
+    first = _first(variable)
     return Calendar(first.calendar, first.has_year_zero)
+
+
+def _first(variable: xr.Variable) -> Any:
+    """Return the first value; all are read only if they are in memory."""
+    values = variable if variable.chunks is None else variable[(0,) * variable.ndim]
+    return values.values.item(0)
 
 
 def numbers(variable: xr.Variable) -> np.ndarray:
@@ -89,11 +119,7 @@ def numbers(variable: xr.Variable) -> np.ndarray:
 
 def counted(variable: xr.Variable, units: str) -> np.ndarray:
     """Return decoded times as float64 numbers in units such as `days since 1850-01-01`."""
-    calendar = calendar_of(variable)
-    found = cftime.date2num(
-        variable.values, units, calendar=calendar.name, has_year_zero=calendar.has_year_zero
-    )
-    return np.asarray(found, dtype=np.float64)
+    return calendar_of(variable).counted(variable.values, units)
 
 
 def parse_period(text: str, calendar: Calendar) -> Period:
@@ -113,10 +139,10 @@ def parse_period(text: str, calendar: Calendar) -> Period:
     parts = [given.get(key, 1) for key in ("year", "month", "day")]
     parts += [given.get(key, 0) for key in ("hour", "minute", "second")]
     start = calendar.date(text, *parts, fraction)
-    lower = float(calendar.seconds(start))
+    lower = float(calendar.seconds([start])[0])
     if "second" in given:
         return Period(lower - SECONDS_TOLERANCE, lower + SECONDS_TOLERANCE, exact=lower)
-    upper = float(calendar.seconds(_next(start, given, calendar, text)))
+    upper = float(calendar.seconds([_next(start, given, calendar, text)])[0])
     return Period(lower - SECONDS_TOLERANCE, upper - 2 * SECONDS_TOLERANCE)
 
 

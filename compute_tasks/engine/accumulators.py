@@ -12,45 +12,48 @@ from compute_tasks.engine import adding
 from compute_tasks.engine.loading import Loaded
 from compute_tasks.engine.places import UnitPlaces
 from compute_tasks.engine.reduction import Reduction
-
-Region = tuple[slice, ...]
-Shape = tuple[int, ...]
+from compute_tasks.engine.weights import Region, Shape, Weights
 
 
 class Sums:
     """Weighted totals and total weights, for sum, mean and count."""
 
     def __init__(self, shape: Shape, statistic: str, *, merged: bool) -> None:
-        self.total, self.weight = np.zeros(shape), np.zeros(shape)
-        self.whole = np.zeros(shape[:1])
+        self.total, self.weights = np.zeros(shape), Weights(shape)
 
     def add(self, block: Loaded, places: adding.Places) -> None:
         """Add a block; the cells must be rows and columns."""
-        adding.add_sums(block.data, block.form, places, self.total, self.weight, self.whole)
+        weights = self.weights
+        adding.add_sums(block.data, block.form, places, self.total, weights.apart, weights.rows)
 
     def close(self, places: UnitPlaces) -> None:
         """Give the cells their shape after the last block, and join columns of the same group."""
-        self.weight += self.whole[:, np.newaxis]
         self.total = places.joined(self.total, np.add, 0.0)
-        self.weight = places.joined(self.weight, np.add, 0.0)
+        self.weights.close(places)
 
     def merge(self, region: Region, part: "Sums") -> None:
         """Put the cells of another into a region of these."""
         self.total[region] += part.total
-        self.weight[region] += part.weight
+        self.weights.merge(region, part.weights)
 
     def finish(self, reduction: Reduction, dtype: np.dtype) -> np.ndarray:
         """Return the sum, the mean (NaN of nothing) or the count."""
+        weight = self.weights.sum()
         if reduction.statistic == "count":
-            return self.weight.astype("int64")
+            return np.broadcast_to(weight, self.total.shape).astype("int64")
         if reduction.statistic == "mean":
             with np.errstate(invalid="ignore", divide="ignore"):
                 # Nothing is added any more, so that the totals need not be kept beside the means.
-                return np.divide(self.total, self.weight, out=self.total)
+                return np.divide(self.total, weight, out=self.total)
         if reduction.min_count:
-            least = self.weight > 0 if reduction.weights else self.weight >= reduction.min_count
+            least = weight > 0 if reduction.weights else weight >= reduction.min_count
             return np.where(least, self.total, np.nan)
         return self.total
+
+    @property
+    def arrays(self) -> list[np.ndarray]:
+        """The arrays that merging changes, in place."""
+        return [self.total, *self.weights.arrays]
 
 
 class Extremes:
@@ -78,6 +81,11 @@ class Extremes:
             return self.best
         return self.best.astype(dtype)
 
+    @property
+    def arrays(self) -> list[np.ndarray]:
+        """The arrays that merging changes, in place."""
+        return [self.best]
+
 
 class Moments:
     """Counts, means and squared distances from the mean, for variance and standard deviation.
@@ -87,9 +95,9 @@ class Moments:
     """
 
     def __init__(self, shape: Shape, statistic: str, *, merged: bool) -> None:
-        self.count, self.mean = np.zeros(shape), np.full(shape, 0.0 if merged else np.nan)
+        self.weights, self.mean = Weights(shape), np.full(shape, 0.0 if merged else np.nan)
         self.first, self.squares = np.zeros(shape), np.zeros(shape)
-        self.whole, self.open = np.zeros(shape[:1]), np.ones(shape[:1], bool)
+        self.open = np.ones(shape[:1], bool)
 
     def add(self, block: Loaded, places: adding.Places) -> None:
         """Add a block; the cells must be rows and columns."""
@@ -100,43 +108,53 @@ class Moments:
             self.mean,
             self.first,
             self.squares,
-            self.count,
-            self.whole,
+            self.weights.apart,
+            self.weights.rows,
             self.open,
         )
 
     def close(self, places: UnitPlaces) -> None:
         """Give the cells their shape after the last block, and join columns of the same group."""
-        self.count += self.whole[:, np.newaxis]
-        distance = self.first / np.maximum(self.count, 1)
+        count = np.maximum(self.weights.sum(), 1)
+        distance = self.first / count
         self.squares -= self.first * distance
         np.maximum(self.squares, 0, out=self.squares)
+        # Cells without a value have no shift.
         self.mean = np.where(np.isnan(self.mean), 0, self.mean) + distance
-        del self.first
-        count, mean, squares = map(places.shaped, (self.count, self.mean, self.squares))
+        mean, squares = places.shaped(self.mean), places.shaped(self.squares)
+        if places.column_labels is not None:
+            counts = np.broadcast_to(self.weights.sum(), self.mean.shape)
+            count = places.shaped(np.ascontiguousarray(counts))
+        self.weights.close(places)
         if places.column_labels is not None:
             total = places.joined(count * mean, np.add, 0.0)
-            self.count = places.joined(count, np.add, 0.0)
-            self.mean = total / np.maximum(self.count, 1)
+            self.mean = total / np.maximum(self.weights.sum(), 1)
             apart = mean - self.mean[..., places.column_labels]
             self.squares = places.joined(squares + count * apart**2, np.add, 0.0)
         else:
-            self.count, self.mean, self.squares = count, mean, squares
+            self.mean, self.squares = mean, squares
 
     def merge(self, region: Region, part: "Moments") -> None:
-        """Put the cells of another into a region of these."""
-        count = self.count[region] + part.count
-        share = part.count / np.maximum(count, 1)
-        apart = part.mean - self.mean[region]
-        self.squares[region] += part.squares + apart**2 * self.count[region] * share
+        """Put the cells of another into a region of these, which uses the other up."""
+        before, more = self.weights.sum(region), part.weights.sum()
+        share = more / np.maximum(before + more, 1)
+        apart = np.subtract(part.mean, self.mean[region], out=part.mean)
         self.mean[region] += apart * share
-        self.count[region] = count
+        apart *= apart
+        apart *= before * share
+        self.squares[region] += np.add(apart, part.squares, out=part.squares)
+        self.weights.merge(region, part.weights)
 
     def finish(self, reduction: Reduction, dtype: np.dtype) -> np.ndarray:
         """Return the variance or standard deviation of the population; NaN of nothing."""
         with np.errstate(invalid="ignore", divide="ignore"):
-            variance: np.ndarray = self.squares / self.count
+            variance: np.ndarray = self.squares / self.weights.sum()
         return np.sqrt(variance) if reduction.statistic == "std" else variance
+
+    @property
+    def arrays(self) -> list[np.ndarray]:
+        """The arrays that merging changes, in place."""
+        return [self.mean, self.squares, *self.weights.arrays]
 
 
 Accumulator = Any

@@ -303,8 +303,12 @@ def _flush(
 ) -> None:
     """Add up the columns into one cell, and empty them."""
     if target >= 0:
-        total[target, 0] += sums.sum()
-        weight[target, 0] += norms.sum()
+        load = level = 0.0
+        for i in range(sums.shape[1]):
+            load += sums[0, i]
+            level += norms[0, i]
+        total[target, 0] += load
+        weight[target, 0] += level
         sums[:] = 0
         norms[:] = 0
 

@@ -22,6 +22,9 @@ TILE_BYTES = 1 << 25
 WIDE = 64
 """Places along the last dimension with which a chunk is a tile of its own there."""
 UNIT_BYTES = 1 << 25
+"""Bytes of a unit, at least, where its piece is as large."""
+MANY = 40
+"""Units of the whole input, about, unless they were smaller or larger than units are."""
 STATE_SHARE = 16
 """How many times larger than its accumulators a unit is, at least, where its piece is."""
 MOST_BYTES = 1 << 28
@@ -55,7 +58,7 @@ class Piece:
         return tuple(begin + length for begin, length in zip(self.origin, self.shape, strict=True))
 
     @cached_property
-    def parts(self) -> list[list[Part]]:
+    def parts(self) -> list[Sequence[Part]]:
         """The parts of chunks along each dimension."""
         pairs = zip(self.ranges, self.variable.chunk, strict=True)
         return [parts(places, size) for places, size in pairs]
@@ -112,6 +115,7 @@ def units(
     few then, and large enough to be worth their accumulators. None: the first dimension is kept.
     Chunks none of whose steps are `wanted` are left out.
     """
+    total = sum(math.prod(piece.shape) * piece.variable.dtype.itemsize for piece in pieces)
     for piece in pieces:
         first = piece.parts[0]
         if wanted is not None:
@@ -119,23 +123,27 @@ def units(
             first = [part for part in first if own[part.out].any()]
         if math.prod(piece.shape) and first:
             for tile in _tiles(piece):
-                for blocks in _runs(first, _bytes(piece, tile), state_bytes or 0):
+                for blocks in _runs(first, _bytes(piece, tile), state_bytes or 0, total):
                     yield Unit(piece, tile, blocks)
 
 
 def _runs(
-    first: Sequence[Part], step: int, state_bytes: int
+    first: Sequence[Part], step: int, state_bytes: int, total: int
 ) -> Iterator[tuple[tuple[Part, ...], ...]]:
     """Cut the first dimension into blocks of chunks, and those into runs for the units."""
     blocks = list(batched(first, BLOCK_BYTES // step))
-    yield from evenly(blocks, step * len(blocks[0]), state_bytes)
+    yield from evenly(blocks, step * len(blocks[0]), state_bytes, total)
 
 
 def evenly(
-    blocks: Sequence[Item], block_bytes: int, state_bytes: int
+    blocks: Sequence[Item], block_bytes: int, state_bytes: int, total: int
 ) -> Iterator[tuple[Item, ...]]:
-    """Cut blocks into runs of about the same length that are worth their accumulators."""
-    size = min(max(UNIT_BYTES, STATE_SHARE * state_bytes), max(MOST_BYTES, block_bytes))
+    """Cut blocks into runs of about the same length that are worth their accumulators.
+
+    `total` are the bytes of the whole input.
+    """
+    least = max(UNIT_BYTES, STATE_SHARE * state_bytes, total // MANY)
+    size = min(least, max(MOST_BYTES, block_bytes))
     count = max(1, round(len(blocks) * block_bytes / size))
     yield from batched(blocks, -(-len(blocks) // count))
 

@@ -1,10 +1,14 @@
 """From a selection of elements to the parts of chunks that hold them, one dimension at a time."""
 
 from collections.abc import Sequence
+from functools import lru_cache
 from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
+
+KNOWN = 64
+"""Selections whose parts are kept: those of the files of one archive are mostly alike."""
 
 Index = slice | np.ndarray
 Key = int | np.integer | slice | np.ndarray
@@ -54,7 +58,7 @@ def restore(values: np.ndarray, axes: Sequence[Axis]) -> np.ndarray:
     return values[tuple(basic)]
 
 
-def parts(positions: range | np.ndarray, size: int) -> list[Part]:
+def parts(positions: range | np.ndarray, size: int) -> Sequence[Part]:
     """Return the chunks of `size` elements that hold any of the ascending positions."""
     if isinstance(positions, range):
         return _range_parts(positions, size)
@@ -68,7 +72,8 @@ def parts(positions: range | np.ndarray, size: int) -> list[Part]:
     return result
 
 
-def _range_parts(positions: range, size: int) -> list[Part]:
+@lru_cache(maxsize=KNOWN)
+def _range_parts(positions: range, size: int) -> tuple[Part, ...]:
     start, step, count = positions.start, positions.step, len(positions)
     result, begin = [], 0
     while begin < count:
@@ -77,7 +82,7 @@ def _range_parts(positions: range, size: int) -> list[Part]:
         local = slice(first, first + (end - begin - 1) * step + 1, step)
         result.append(Part(chunk, local, slice(begin, end)))
         begin = end
-    return result
+    return tuple(result)
 
 
 def pick(values: np.ndarray, local: Sequence[Index]) -> np.ndarray:

@@ -5,7 +5,7 @@ them as they are. Elsewhere they are put together to an array.
 """
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from itertools import accumulate
 from typing import NamedTuple
 
@@ -19,9 +19,12 @@ from compute_tasks.engine.hyperslab import Part
 from compute_tasks.engine.layout import NEVER_WRITTEN, Handle, VariableIndex
 from compute_tasks.engine.reader import ChunkReader, damaged
 from compute_tasks.engine.reduction import Source
+from compute_tasks.engine.scratch import Scratch
 
 GAP_BYTES = 1 << 16
 """Bytes between neighbouring chunks that are read rather than skipped."""
+BYTE = np.dtype("u1")
+Read = Callable[[int, int, np.ndarray], None]
 KINDS = {"f": adding.FLOATING, "i": adding.SIGNED, "u": adding.UNSIGNED}
 
 
@@ -35,11 +38,11 @@ class Loaded(NamedTuple):
     starts: np.ndarray
 
 
-def loaded(source: Source, unit: Unit, descriptor: Handle) -> Iterator[Loaded]:
+def loaded(source: Source, unit: Unit, descriptor: Handle, scratch: Scratch) -> Iterator[Loaded]:
     """Yield the blocks of a unit, each in the memory of the one before; raises DamagedFileError."""
     if _is_raw(unit):
-        return _Chunks(source, unit, descriptor).blocks()
-    return _assembled(source, unit, descriptor)
+        return _Chunks(source, unit, descriptor).blocks(scratch)
+    return _assembled(source, unit, descriptor, scratch)
 
 
 def plain(values: np.ndarray) -> Loaded:
@@ -118,12 +121,14 @@ def _is_run(along: Sequence[Part]) -> bool:
     return len(along) == 1 and isinstance(local, slice) and local.step == 1
 
 
-def _assembled(source: Source, unit: Unit, descriptor: Handle) -> Iterator[Loaded]:
+def _assembled(
+    source: Source, unit: Unit, descriptor: Handle, scratch: Scratch
+) -> Iterator[Loaded]:
     variable = unit.piece.variable
     reader = ChunkReader(descriptor, unit.piece.file.name, variable)
     lengths = [along[-1].out.stop - along[0].out.start for along in unit.tile]
     longest = max(sum(_count(part) for part in block) for block in unit.blocks)
-    buffer = np.empty((longest, *lengths), variable.dtype)
+    buffer = scratch.array((longest, *lengths), variable.dtype)
     tile = [_moved(along) for along in unit.tile]
     for block, steps in unit.steps():
         values = buffer[: sum(map(_count, block))]
@@ -167,25 +172,24 @@ class _Chunks:
         self.ends = self.offsets + variable.sizes[grid].reshape(lines)
         first = 0 if self.form.plane > 0 else (itemsize - 1) * plane
         self.starts = first + _inner_starts(unit, stride)
-        self.stored = np.empty(0, "u1")
 
-    def blocks(self) -> Iterator[Loaded]:
+    def blocks(self, scratch: Scratch) -> Iterator[Loaded]:
         count, size = self.offsets.shape[1], self.variable.chunk_bytes
-        longest = max(map(len, self.unit.blocks))
-        data = np.empty(longest * count * size, "u1")
+        lengths = np.fromiter(map(len, self.unit.blocks), "int64")
+        data = scratch.array((int(lengths.max()) * count * size,), BYTE)
+        begins = np.cumsum(lengths) - lengths
+        read = self._inflated(begins, lengths, scratch) if self.variable.filters else self._read
         step = math.prod(self.variable.chunk[1:]) * self.form.stride
         parts = [part for block in self.unit.blocks for part in block]
         lines = np.repeat(np.arange(len(parts)), [_count(part) for part in parts])
         # Where each step is in lines of chunks one after the other.
         places = lines * count * size + positions([part.local for part in parts]) * step
-        read = self._inflate if self.variable.filters else self._read
-        begin, done = 0, 0
-        for block, steps in self.unit.steps():
-            end = begin + len(block)
-            read(begin, end, data)
+        done = 0
+        for begin, (block, steps) in zip(begins.tolist(), self.unit.steps(), strict=True):
+            read(begin, begin + len(block), data)
             starts = places[done : done + len(steps)] - begin * count * size
             yield Loaded(data, self.form, steps, starts, self.starts)
-            begin, done = end, done + len(steps)
+            done += len(steps)
 
     def _read(self, begin: int, end: int, data: np.ndarray) -> None:
         """Read some lines of chunks that are stored as they are, in one go if they make a run."""
@@ -200,28 +204,41 @@ class _Chunks:
         for number, (offset, stop) in enumerate(extents):
             self._fill(data[number * size : number * size + stop - offset], offset, begin)
 
-    def _inflate(self, begin: int, end: int, data: np.ndarray) -> None:
-        """Read and inflate some lines of chunks, in one go where they stand side by side."""
-        offsets, ends = self.offsets[begin:end].ravel(), self.ends[begin:end].ravel()
-        first, last = int(offsets.min()), int(ends.max())
-        together = last - first <= int((ends - offsets).sum()) + GAP_BYTES * (end - begin)
-        longest = last - first if together else int((ends - offsets).max())
-        if longest > self.stored.size:
-            self.stored = np.empty(longest, "u1")
-        if together:
-            self._fill(self.stored[: last - first], first, begin)
-        size = self.variable.chunk_bytes
-        extents = zip(offsets.tolist(), ends.tolist(), strict=True)
-        for number, (offset, stop) in enumerate(extents):
-            if together:
-                stored = self.stored[offset - first : stop - first]
-            else:
-                stored = self.stored[: stop - offset]
-                self._fill(stored, offset, begin)
-            try:
-                self.decoder.decode(stored, 0, data[number * size : (number + 1) * size])
-            except DamagedChunkError as error:
-                raise self._damaged(begin, number, error) from error
+    def _inflated(self, begins: np.ndarray, lengths: np.ndarray, scratch: Scratch) -> Read:
+        """Return what reads and inflates lines of chunks, in one go where they stand together.
+
+        `begins` and `lengths` are those of the runs of lines it will be asked for.
+        """
+        sizes = self.ends - self.offsets
+        firsts = np.minimum.reduceat(self.offsets.min(axis=1), begins)
+        spans = np.maximum.reduceat(self.ends.max(axis=1), begins) - firsts
+        apart = spans > np.add.reduceat(sizes.sum(axis=1), begins) + GAP_BYTES * lengths
+        room = int(np.where(apart, sizes.max(), spans).max())
+        stored, size = scratch.array((room,), BYTE), self.variable.chunk_bytes
+        columns = (firsts.tolist(), spans.tolist(), apart.tolist())
+        known = dict(zip(begins.tolist(), zip(*columns, strict=True), strict=True))
+
+        def read(begin: int, end: int, data: np.ndarray) -> None:
+            first, span, is_apart = known[begin]
+            if not is_apart:
+                self._fill(stored[:span], first, begin)
+            extents = zip(
+                self.offsets[begin:end].ravel().tolist(),
+                self.ends[begin:end].ravel().tolist(),
+                strict=True,
+            )
+            for number, (offset, stop) in enumerate(extents):
+                if is_apart:
+                    chunk = stored[: stop - offset]
+                    self._fill(chunk, offset, begin)
+                else:
+                    chunk = stored[offset - first : stop - first]
+                try:
+                    self.decoder.decode(chunk, 0, data[number * size : (number + 1) * size])
+                except DamagedChunkError as error:
+                    raise self._damaged(begin, number, error) from error
+
+        return read
 
     def _fill(self, out: np.ndarray, offset: int, line: int) -> None:
         try:

@@ -69,7 +69,9 @@ def _node_units(node: Node, state_bytes: int) -> Iterator[NodeUnit]:
         [slice(begin, min(begin + step, length)) for begin in range(0, length, step)]
         for step, length in zip(size, node.shape, strict=True)
     ]
+    block = cost * max(1, BLOCK_BYTES // cost)
+    total = block * len(first) * math.prod(map(len, inner))
     for place in np.ndindex(*map(len, inner)):
         tile = tuple(along[number] for along, number in zip(inner, place, strict=True))
-        for blocks in evenly(first, cost * max(1, BLOCK_BYTES // cost), state_bytes):
+        for blocks in evenly(first, block, state_bytes, total):
             yield NodeUnit(tile, blocks)

@@ -33,6 +33,7 @@ class UnitPlaces:
         self.column_labels, self.groups = None, reduction.groups
         if last and last == reduction.grouped and reduction.labels is not None:
             self.column_labels = np.asarray(reduction.labels[box[last]])
+        self.has_columns = bool(last) and not self.collapsed and self.column_labels is None
         self._shape = self.open if self.collapsed or not last else (*self.open, self.columns)
         leading = list(range(max(1, last)))
         targets = _targets(reduction, box, leading)

@@ -11,7 +11,6 @@ import numpy as np
 from compute_tasks.engine import budget
 from compute_tasks.engine.accumulators import Accumulator, accumulator
 from compute_tasks.engine.blocks import Box, Unit
-from compute_tasks.engine.evaluator import Evaluator
 from compute_tasks.engine.expression import Node, Stored
 from compute_tasks.engine.loading import Loaded, loaded, plain
 from compute_tasks.engine.mapping import in_order
@@ -19,6 +18,7 @@ from compute_tasks.engine.node_units import AnyUnit, NodeUnit, units_of
 from compute_tasks.engine.places import UnitPlaces
 from compute_tasks.engine.reader import opened
 from compute_tasks.engine.reduction import Reduction, Source
+from compute_tasks.engine.worker import Worker, Workers
 from compute_tasks.parts import NO_PARTS, Parts
 
 MEMORY_BYTES = 1_000_000_000
@@ -50,7 +50,7 @@ def reduce(
     for number, one in enumerate(plan):
         lengths = (node.shape[0], *(extent.stop - extent.start for extent in one.window))
         cells = accumulator(reduction.statistic, reduction.cells(lengths), merged=True)
-        state, what = _arrays(cells), (*name, number, [unit.box for unit in one.units])
+        state, what = cells.arrays, (*name, number, [unit.box for unit in one.units])
         merged = parts.restore(state, len(one.units), *what)
         done, left = done + merged, one.units[merged:]
         for unit, part in zip(left, _computed(node, reduction, left, one.threads), strict=True):
@@ -75,15 +75,16 @@ def memory(of: Source | Node, reduction: Reduction, *, threads: int) -> int:
     return budget.needed(node, reduction, list(units_of(node, reduction)), threads)
 
 
-def _arrays(cells: Accumulator) -> list[np.ndarray]:
-    """Return the arrays that merging into cells changes, in place."""
-    return [value for value in vars(cells).values() if isinstance(value, np.ndarray)]
-
-
 def _computed(
     node: Node, reduction: Reduction, units: Sequence[AnyUnit], threads: int
 ) -> Iterator[Accumulator]:
-    return in_order(lambda unit: _reduced(node, reduction, unit), units, threads)
+    with Workers() as workers:
+
+        def reduced(unit: AnyUnit) -> Accumulator:
+            with workers.one() as worker:
+                return _reduced(node, reduction, unit, worker)
+
+        yield from in_order(reduced, units, threads)
 
 
 def _moved(box: Box, window: Box) -> Box:
@@ -92,25 +93,24 @@ def _moved(box: Box, window: Box) -> Box:
     return (box[0], *(slice(b.start - w.start, b.stop - w.start) for b, w in inner))
 
 
-def _reduced(node: Node, reduction: Reduction, unit: AnyUnit) -> Accumulator:
+def _reduced(node: Node, reduction: Reduction, unit: AnyUnit, worker: Worker) -> Accumulator:
     """Return the cells of one unit, its blocks added one after the other."""
     # A series has groups by the hundred, of which a unit knows a few.
     own = reduction.within(reduction.span(unit.box))
     places = UnitPlaces(own, unit.box)
     part = accumulator(reduction.statistic, places.cells)
-    for block in _blocks(node, unit):
+    for block in _blocks(node, unit, worker):
         part.add(block, places.of(block.steps, block.step_starts, block.starts))
     part.close(places)
     return part
 
 
-def _blocks(node: Node, unit: AnyUnit) -> Iterator[Loaded]:
+def _blocks(node: Node, unit: AnyUnit, worker: Worker) -> Iterator[Loaded]:
     if isinstance(unit, Unit) and isinstance(node, Stored):
         with opened(unit.piece.file) as descriptor:
-            yield from loaded(node.source, unit, descriptor)
+            yield from loaded(node.source, unit, descriptor, worker.scratch)
     elif isinstance(unit, NodeUnit):
-        with Evaluator() as evaluator:
-            start = unit.blocks[0].start
-            for block in unit.blocks:
-                values = plain(evaluator.value(node, (block, *unit.inner)))
-                yield values._replace(steps=slice(block.start - start, block.stop - start))
+        start = unit.blocks[0].start
+        for block in unit.blocks:
+            values = plain(worker.evaluator.value(node, (block, *unit.inner)))
+            yield values._replace(steps=slice(block.start - start, block.stop - start))

@@ -8,6 +8,7 @@ from datetime import timedelta
 from enum import StrEnum
 
 import cftime
+import numpy as np
 
 from compute_tasks.cf.times import Calendar
 
@@ -25,17 +26,19 @@ class Frequency(StrEnum):
     DAY = "day"
 
 
-def key_of(date: cftime.datetime, frequency: Frequency) -> Key:
-    """Return the period a date lies in; keys sort in order of time."""
+def keys_of(seconds: np.ndarray, frequency: Frequency, calendar: Calendar) -> np.ndarray:
+    """Return the period each time lies in, as rows of a key; keys sort in order of time."""
+    years, months, days = calendar.days(seconds)
     if frequency is Frequency.MONTH:
-        return date.year, date.month
+        return np.column_stack([years, months])
     if frequency is Frequency.DAY:
-        return date.year, 100 * date.month + date.day
+        return np.column_stack([years, 100 * months + days])
     if frequency is Frequency.YEAR:
-        return date.year, 0
-    if date.month < 12:
-        return date.year, date.month // 3
-    return _following(date.year, date.has_year_zero), 0
+        return np.column_stack([years, np.zeros_like(years)])
+    winters = years + 1
+    if not calendar.has_year_zero:
+        winters = np.where(winters == 0, 1, winters)
+    return np.column_stack([np.where(months == 12, winters, years), months // 3 % 4])
 
 
 def span_of(key: Key, frequency: Frequency, calendar: Calendar) -> Span:

@@ -39,7 +39,7 @@ def concatenate(datasets: Sequence[xr.Dataset]) -> xr.Dataset:
     axis = _joining_axis(datasets, labels)
     full = [d if axis in d.dims else d.expand_dims(axis) for d in datasets]
     _check_grids(full, labels, axis)
-    keys = [_keys(dataset[axis].variable) for dataset in full]
+    keys = _keys([dataset.variables[axis] for dataset in full])
     pieces = _in_order([Piece(*p) for p in zip(labels, full, keys, strict=True)])
     _check_overlaps(pieces, axis)
     joined = xr.concat(
@@ -65,13 +65,13 @@ def _check_variables(datasets: Sequence[xr.Dataset], labels: Sequence[str]) -> N
                 f"{labels[0]} holds the variable {held}, {label} holds {there}", locator=LOCATOR
             )
         for name, variable in first.data_vars.items():
-            a, b = variable.attrs.get("units"), dataset[name].attrs.get("units")
+            a, b = variable.attrs.get("units"), dataset.variables[name].attrs.get("units")
             if not units.same(a, b):
                 raise InvalidInput(
                     f"units of {name} differ: {a!r} in {labels[0]}, {b!r} in {label}",
                     locator=LOCATOR,
                 )
-            if set(variable.dims) != set(dataset[name].dims):
+            if set(variable.dims) != set(dataset.variables[name].dims):
                 raise InvalidInput(
                     f"axes of {name} differ: {', '.join(map(str, variable.dims))} in {labels[0]}, "
                     f"{', '.join(map(str, dataset[name].dims))} in {label}",
@@ -99,14 +99,14 @@ def _time_axis(dataset: xr.Dataset) -> str | None:
         axis = find_axis(dataset, "time")
     except InvalidInput:
         return None
-    return axis if axis in dataset.coords and dataset[axis].ndim < 2 else None
+    return axis if axis in dataset.coords and dataset.variables[axis].ndim < 2 else None
 
 
 def _check_calendars(datasets: Sequence[xr.Dataset], labels: Sequence[str], time: str) -> None:
     found = {
-        label: calendar_of(dataset[time].variable).name
+        label: calendar_of(dataset.variables[time]).name
         for dataset, label in zip(datasets, labels, strict=True)
-        if is_time(dataset[time].variable)
+        if is_time(dataset.variables[time])
     }
     if len(set(found.values())) > 1:
         listed = ", ".join(f"{calendar} in {label}" for label, calendar in found.items())
@@ -145,11 +145,12 @@ def _same_positions(first: xr.DataArray, other: xr.DataArray) -> bool:
     )
 
 
-def _keys(variable: xr.Variable) -> np.ndarray:
-    """Return what the points of the joining axis are ordered by."""
-    if is_time(variable):
-        return calendar_of(variable).seconds(variable.values)
-    return np.asarray(variable.values, dtype=np.float64)
+def _keys(axes: Sequence[xr.Variable]) -> list[np.ndarray]:
+    """Return what the points of the joining axis are ordered by, for each piece."""
+    values = np.concatenate([axis.values for axis in axes])
+    if is_time(axes[0]):
+        values = calendar_of(axes[0]).seconds(values)
+    return np.split(values.astype(np.float64), np.cumsum([axis.size for axis in axes])[:-1])
 
 
 def _descend(pieces: Sequence[Piece]) -> bool:
@@ -187,7 +188,8 @@ def _with_common_coordinates(pieces: Sequence[Piece]) -> list[xr.Dataset]:
     """Return the datasets without coordinates that some of them lack, e.g. bounds."""
     datasets = [piece.dataset for piece in pieces]
     common = set.intersection(*(set(dataset.coords) for dataset in datasets))
-    return [dataset.drop_vars(set(dataset.coords) - common) for dataset in datasets]
+    lacking = [set(dataset.coords) - common for dataset in datasets]
+    return [d.drop_vars(names) if names else d for d, names in zip(datasets, lacking, strict=True)]
 
 
 def _interleaved(joined: xr.Dataset, axis: str, pieces: Sequence[Piece]) -> xr.Dataset:
@@ -201,8 +203,9 @@ def _encoded(joined: xr.Dataset, axis: str, pieces: Sequence[xr.Dataset]) -> xr.
     """Return the dataset with the encoding of the first piece where it suits all of them."""
     first = pieces[0]
     for name in joined.data_vars:
-        given = [{key: p[name].encoding.get(key) for key in PACKING} for p in pieces]
-        joined[name].encoding = dict(first[name].encoding)
+        encodings = [piece.variables[name].encoding for piece in pieces]
+        given = [{key: encoding.get(key) for key in PACKING} for encoding in encodings]
+        joined[name].encoding = dict(encodings[0])
         if any(repr(other) != repr(given[0]) for other in given[1:]):
             for key in PACKING:
                 joined[name].encoding.pop(key, None)

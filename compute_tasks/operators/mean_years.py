@@ -9,9 +9,9 @@ import xarray as xr
 from compute_tasks.cf import units
 from compute_tasks.cf.axes import find_axis, find_dimension
 from compute_tasks.cf.grids import match
-from compute_tasks.cf.times import Period, parse_period
+from compute_tasks.cf.times import Period, calendar_of, parse_period
 from compute_tasks.errors import InvalidInput
-from compute_tasks.operators.calendar_periods import Frequency, key_of
+from compute_tasks.operators.calendar_periods import Frequency, keys_of
 from compute_tasks.operators.group_sums import group_means
 from compute_tasks.operators.pairing import pairs
 from compute_tasks.operators.time_cells import TimeCells
@@ -41,7 +41,7 @@ def of_series(
     Raises InvalidInput with locator `start` or `end` for a period that does not fit the series.
     """
     chosen = _positions(cells, *period)
-    parts = np.array([key_of(date, freq)[1] for date in cells.dates])
+    parts = cells.keys(freq)[:, 1]
     known, codes = np.unique(parts[chosen], return_inverse=True)
     base = series.isel({cells.dimension: chosen})
     normals = {
@@ -49,21 +49,22 @@ def of_series(
         for name, data in base.data_vars.items()
         if cells.dimension in data.dims
     }
-    first, last = (date.strftime("%Y-%m-%d") for date in cells.dates[chosen][[0, -1]])
+    ends = np.arange(parts.size)[chosen][[0, -1]]
+    first, last = (cells.date(place).strftime("%Y-%m-%d") for place in ends)
     text = f"against the {ADVERBS[freq]} means from {first} to {last}"
     return Reference(normals, _places(known, parts, cells, freq, "start"), text)
 
 
 def _positions(cells: TimeCells, start: str | None, end: str | None) -> slice | np.ndarray:
     """Return the points of the reference period, as a slice where they follow each other."""
-    seconds = cells.calendar.seconds(cells.dates)
+    seconds = cells.points
     low, high = (_bound(text, cells, name) for name, text in (("start", start), ("end", end)))
     inside = np.flatnonzero(
         (seconds >= (-np.inf if low is None else low.lower))
         & (seconds <= (np.inf if high is None else high.upper))
     )
     if not inside.size:
-        first, last = (date.isoformat() for date in (cells.dates[0], cells.dates[-1]))
+        first, last = (cells.date(place).isoformat() for place in (0, -1))
         raise InvalidInput(
             f"no time lies between {start or 'the beginning'} and {end or 'the end'}; the series "
             f"runs from {first} to {last}",
@@ -90,7 +91,7 @@ def _places(
     lacking = np.flatnonzero(known[places] != parts)
     if lacking.size:
         raise InvalidInput(
-            f"the reference has no mean for the {freq} of {cells.dates[lacking[0]].isoformat()}",
+            f"the reference has no mean for the {freq} of {cells.date(lacking[0]).isoformat()}",
             locator=locator,
         )
     return places
@@ -103,8 +104,9 @@ def of_climatology(
 
     Raises InvalidInput with locator `operation` for one that does not fit the series.
     """
-    dates = np.atleast_1d(other[find_axis(other, "time")].values)
-    there = np.array([key_of(date, freq)[1] for date in dates])
+    axis = other[find_axis(other, "time")]
+    dates, calendar = np.atleast_1d(axis.values), calendar_of(axis.variable)
+    there = keys_of(calendar.seconds(dates), freq, calendar)[:, 1]
     known, first, counts = np.unique(there, return_index=True, return_counts=True)
     if counts.max() > 1:
         repeated = dates[first[np.argmax(counts)]].isoformat()
@@ -113,7 +115,7 @@ def of_climatology(
             f"climatology with one for each {freq}, e.g. by CDAT.climatology",
             locator="operation",
         )
-    parts = np.array([key_of(date, freq)[1] for date in cells.dates])
+    parts = cells.keys(freq)[:, 1]
     places = first[_places(known, parts, cells, freq, "operation")]
     text = f"against given {ADVERBS[freq]} means"
     return Reference(_matching(series, other, cells.dimension), places, text)

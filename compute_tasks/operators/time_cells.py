@@ -12,9 +12,9 @@ import numpy as np
 import xarray as xr
 
 from compute_tasks.cf.axes import bounds_name, find_axis, find_dimension
-from compute_tasks.cf.times import EPOCH, Calendar, calendar_of, is_time
+from compute_tasks.cf.times import Calendar, calendar_of, is_time
 from compute_tasks.errors import InvalidInput
-from compute_tasks.operators.calendar_periods import Frequency, key_of, span_of
+from compute_tasks.operators.calendar_periods import Frequency, keys_of, span_of
 
 DAY = 86400.0
 SHORTEST_MONTH, LONGEST_MONTH = 27.5 * DAY, 31.5 * DAY
@@ -24,17 +24,25 @@ SHORTEST_MONTH, LONGEST_MONTH = 27.5 * DAY, 31.5 * DAY
 class TimeCells:
     """The cells of the time axis `axis`, which runs along `dimension`.
 
-    `dates` place the points on the calendar; `lower` and `upper` are the ends of the cells in
-    seconds, taken from the file where `bounded`.
+    `points` are where the points lie on the calendar, `lower` and `upper` the ends of the cells,
+    all in seconds; the file says them where `bounded`.
     """
 
     axis: str
     dimension: str
     calendar: Calendar
-    dates: np.ndarray
+    points: np.ndarray
     lower: np.ndarray
     upper: np.ndarray
     bounded: bool
+
+    def date(self, place: int) -> cftime.datetime:
+        """Return the date of a point."""
+        return self.calendar.dates(self.points[place])[0]
+
+    def keys(self, frequency: Frequency) -> np.ndarray:
+        """Return the period each point lies in, as rows of a key."""
+        return keys_of(self.points, frequency, self.calendar)
 
     @property
     def lengths(self) -> np.ndarray:
@@ -57,27 +65,17 @@ def with_time_axis(dataset: xr.Dataset) -> xr.Dataset:
 def time_cells(dataset: xr.Dataset) -> TimeCells:
     """Return the cells of the dataset's time axis; it must have one (see `with_time_axis`)."""
     axis, dimension = find_axis(dataset, "time"), find_dimension(dataset, "time")
-    stamps = np.asarray(dataset[axis].values)
     calendar = calendar_of(dataset[axis].variable)
+    stamps = np.asarray(dataset[axis].values)
     bounds = _bounds(dataset, axis, stamps.size)
-    if bounds is None:
-        lower, upper = _inferred(stamps, calendar)
-        return TimeCells(axis, dimension, calendar, stamps, lower, upper, bounded=False)
-    ends = calendar.seconds(bounds)
-    lower, upper = ends.min(axis=1), ends.max(axis=1)
-    if (upper <= lower).all():
-        lower, upper = _inferred(stamps, calendar)
-        return TimeCells(axis, dimension, calendar, stamps, lower, upper, bounded=False)
-    dates = dates_of((lower + upper) / 2, calendar)
-    return TimeCells(axis, dimension, calendar, dates, lower, upper, bounded=True)
-
-
-def dates_of(seconds: np.ndarray, calendar: Calendar) -> np.ndarray:
-    """Return seconds of a calendar as dates."""
-    dates = cftime.num2date(
-        seconds, EPOCH, calendar=calendar.name, has_year_zero=calendar.has_year_zero
-    )
-    return np.atleast_1d(np.asarray(dates, dtype=object))
+    if bounds is not None:
+        ends = calendar.seconds(bounds)
+        lower, upper = ends.min(axis=1), ends.max(axis=1)
+        if (upper > lower).any():
+            middles = (lower + upper) / 2
+            return TimeCells(axis, dimension, calendar, middles, lower, upper, bounded=True)
+    points = calendar.seconds(stamps)
+    return TimeCells(axis, dimension, calendar, points, *_inferred(points, calendar), bounded=False)
 
 
 def _bounds(dataset: xr.Dataset, axis: str, size: int) -> np.ndarray | None:
@@ -88,14 +86,13 @@ def _bounds(dataset: xr.Dataset, axis: str, size: int) -> np.ndarray | None:
     return values.reshape(size, 2) if values.size == 2 * size else None
 
 
-def _inferred(stamps: np.ndarray, calendar: Calendar) -> tuple[np.ndarray, np.ndarray]:
-    seconds = calendar.seconds(stamps)
+def _inferred(seconds: np.ndarray, calendar: Calendar) -> tuple[np.ndarray, np.ndarray]:
     gaps = np.diff(np.sort(seconds))
     if not gaps.size:
         return seconds, seconds.copy()
     if gaps.min() >= SHORTEST_MONTH and np.median(gaps) <= LONGEST_MONTH:
-        months = [span_of(key_of(date, Frequency.MONTH), Frequency.MONTH, calendar)
-                  for date in stamps]  # fmt: skip
+        keys = keys_of(seconds, Frequency.MONTH, calendar).tolist()
+        months = [span_of((year, part), Frequency.MONTH, calendar) for year, part in keys]
         return calendar.seconds([m[0] for m in months]), calendar.seconds([m[1] for m in months])
     return _half_way(seconds, gaps)
 

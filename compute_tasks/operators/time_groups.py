@@ -9,9 +9,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from compute_tasks.errors import InvalidInput
-from compute_tasks.operators.calendar_periods import Frequency, Key, key_of, span_of
-from compute_tasks.operators.time_cells import TimeCells, dates_of
+from compute_tasks.operators.calendar_periods import Frequency, Key, span_of
+from compute_tasks.operators.time_cells import TimeCells
 
+PARTS = 10_000
+"""More than the parts of a year are numbered to."""
 LONGEST_DAYS = {
     Frequency.YEAR: 366,
     Frequency.SEASON: 92,
@@ -50,11 +52,11 @@ class Groups:
 def occurrences(cells: TimeCells, frequency: Frequency) -> Occurrences:
     """Return the periods the points lie in; InvalidInput as `check_coarseness`."""
     check_coarseness(cells, frequency)
-    keys, codes = np.unique(
-        [key_of(date, frequency) for date in cells.dates], axis=0, return_inverse=True
+    keys = cells.keys(frequency)
+    _, first, codes = np.unique(
+        keys[:, 0] * PARTS + keys[:, 1], return_index=True, return_inverse=True
     )
-    codes = codes.reshape(-1)
-    found = tuple((int(year), int(part)) for year, part in keys)
+    found = tuple((year, part) for year, part in keys[first].tolist())
     spans = [span_of(key, frequency, cells.calendar) for key in found]
     starts, ends = (cells.calendar.seconds([span[side] for span in spans]) for side in (0, 1))
     lengths = cells.upper - cells.lower
@@ -76,7 +78,7 @@ def check_coarseness(cells: TimeCells, frequency: Frequency) -> None:
     longest = int(np.argmax(days))
     if days[longest] > 1.01 * LONGEST_DAYS[frequency]:
         raise InvalidInput(
-            f"the value of {cells.dates[longest].isoformat()} stands for {days[longest]:g} days, "
+            f"the value of {cells.date(longest).isoformat()} stands for {days[longest]:g} days, "
             f"which is more than a {frequency}",
             locator="freq",
         )
@@ -116,5 +118,4 @@ def across_years(found: Occurrences, cells: TimeCells) -> Groups:
 
 
 def _dated(codes: np.ndarray, middles: np.ndarray, bounds: np.ndarray, cells: TimeCells) -> Groups:
-    edges = dates_of(bounds.reshape(-1), cells.calendar).reshape(bounds.shape)
-    return Groups(codes, dates_of(middles, cells.calendar), edges)
+    return Groups(codes, cells.calendar.dates(middles), cells.calendar.dates(bounds))

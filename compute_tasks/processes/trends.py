@@ -34,8 +34,7 @@ def trend(dataset: xr.Dataset, *, per: str) -> xr.Dataset:
     check_numeric(dataset)
     dataset = with_time_axis(dataset)
     cells = time_cells(dataset)
-    seconds = cells.calendar.seconds(cells.dates)
-    times = (seconds - seconds[0]) / step_seconds(cells.calendar, per)
+    times = (cells.points - cells.points[0]) / step_seconds(cells.calendar, per)
     variables: dict[str, xr.Variable] = {}
     for name, data in dataset.data_vars.items():
         if cells.dimension in data.dims:
@@ -43,7 +42,7 @@ def trend(dataset: xr.Dataset, *, per: str) -> xr.Dataset:
             what, unit = data.attrs.get("long_name", name), data.attrs.get("units")
             rate = None if unit is None else UNITS[per] if unit == "1" else f"{unit} {UNITS[per]}"
             slope.attrs = renewed(data.attrs, f"linear trend of {what}", rate)
-            text = f"linear trend of {what}: value at {cells.dates[0].isoformat()}"
+            text = f"linear trend of {what}: value at {cells.date(0).isoformat()}"
             intercept.attrs = renewed(data.attrs, text, unit)
             variables |= {f"{name}_trend": slope, f"{name}_intercept": intercept}
     if not variables:

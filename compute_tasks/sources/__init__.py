@@ -14,7 +14,7 @@ from compute_tasks.engine.index import index_file
 from compute_tasks.engine.layout import DamagedFileError, FileIndex
 from compute_tasks.errors import InvalidInput, MissingInput, SourceError, TaskError
 from compute_tasks.model import Variable
-from compute_tasks.sources import cf, files, lazy, local, remembered, stored, thredds, valid
+from compute_tasks.sources import cf, files, lazy, local, remembered, stored, valid
 from compute_tasks.sources.policy import SourcePolicy
 
 __all__ = ["SourcePolicy", "is_distant", "open_source"]
@@ -93,6 +93,9 @@ def _opened(
     """Return what is at an address, undecoded, with the index of the chunks of a file."""
     try:
         if path is None:
+            # What asks over the network takes a while to load, and many never do.
+            from compute_tasks.sources import thredds  # noqa: PLC0415
+
             return thredds.open_remote(uri, policy, name, workspace)
         raw = local.open_path(path, uri)
         return raw, index_file(path, policy.indexes) if path.is_file() else None

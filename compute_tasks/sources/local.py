@@ -12,7 +12,7 @@ from urllib.parse import unquote, urlsplit
 import xarray as xr
 
 from compute_tasks.errors import InvalidInput, SourceError, SourceRefused
-from compute_tasks.sources import files, network
+from compute_tasks.sources import files, urls
 from compute_tasks.sources.policy import SourcePolicy
 
 
@@ -39,7 +39,7 @@ def located(uri: str, policy: SourcePolicy) -> Path | None:
     Raises SourceRefused for a place outside the roots, InvalidInput for an unusable address.
     """
     if uri.lower().startswith(("http://", "https://")):
-        network.check_address(uri)
+        urls.check_address(uri)
         return mapped(uri, policy)
     return _allowed(uri, policy)
 

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from functools import lru_cache
 from http.cookiejar import DefaultCookiePolicy
 from typing import Any, TypeVar
-from urllib.parse import urljoin, urlsplit
+from urllib.parse import urljoin
 
 import requests
 from requests.adapters import HTTPAdapter
@@ -27,6 +27,7 @@ from urllib3.exceptions import LocationParseError
 from compute_tasks.errors import InvalidInput, SourceError, TooLarge, Transient
 from compute_tasks.sources.addresses import pool_classes
 from compute_tasks.sources.policy import SourcePolicy
+from compute_tasks.sources.urls import check_address
 
 PASSING = frozenset({408, 425, 429, 500, 502, 503, 504})
 """HTTP statuses that may go away by themselves."""
@@ -58,20 +59,6 @@ def _session(allowed: frozenset[str], connections: int, process: int) -> request
     for scheme in ("http://", "https://"):
         session.mount(scheme, _Adapter(allowed, connections))
     return session
-
-
-def check_address(uri: str) -> None:
-    """Raise InvalidInput unless the uri is an http(s) address without a user name."""
-    try:
-        parts = urlsplit(uri)
-        usable = parts.hostname and parts.port != 0
-    except ValueError:
-        usable = None
-    if not usable or parts.scheme.lower() not in ("http", "https"):
-        raise InvalidInput(f"{uri!r} is not an http or https address", locator="variable")
-    if parts.username is not None or parts.password is not None:
-        message = f"the address on host {parts.hostname!r} holds a user name; give it without"
-        raise InvalidInput(message, locator="variable")
 
 
 @contextmanager

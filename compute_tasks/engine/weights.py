@@ -1,0 +1,55 @@
+"""How much has been added to each cell of a running result."""
+
+import numpy as np
+
+from compute_tasks.engine.places import UnitPlaces
+
+Region = tuple[slice, ...]
+Shape = tuple[int, ...]
+
+
+class Weights:
+    """The total weight of each cell: one number for a row of cells, and more for each of them.
+
+    `whole` is what rows without gaps add to all their cells, `apart` what the others add to each.
+    Most data have no gaps: then no memory of `apart` is touched, which the system never provides.
+    """
+
+    def __init__(self, shape: Shape) -> None:
+        self.whole = np.zeros((*shape[:-1], 1) if shape else ())
+        self.apart, self._gaps = np.zeros(shape), np.zeros(1, bool)
+
+    @property
+    def rows(self) -> np.ndarray:
+        """What rows without gaps add, one number for each row."""
+        return self.whole.reshape(-1)
+
+    @property
+    def arrays(self) -> list[np.ndarray]:
+        """The arrays that merging changes, in place."""
+        return [self.whole, self.apart, self._gaps]
+
+    def close(self, places: UnitPlaces) -> None:
+        """Give the cells of a unit their shape after the last block."""
+        if places.has_columns:
+            self.whole = self.whole.reshape((*places.open, 1))
+            self.apart = places.shaped(self.apart)
+        else:
+            self.apart = places.joined(self.apart + self.whole, np.add, 0.0)
+            self.whole = np.zeros(())
+        self._gaps[:] = self.apart.any()
+
+    def merge(self, region: Region, part: "Weights") -> None:
+        """Add the weights of a unit to a region of these."""
+        if part.whole.ndim:
+            self.whole[(*region[:-1], slice(None))] += part.whole
+        if part._gaps[0]:
+            self.apart[region] += part.apart
+            self._gaps[:] = True
+
+    def sum(self, region: Region | None = None) -> np.ndarray:
+        """Return the weights in a region (None: everywhere), spread to its shape if need be."""
+        if region is None:
+            return self.whole + self.apart if self._gaps[0] else self.whole
+        whole = self.whole[(*region[:-1], slice(None))] if region else self.whole
+        return whole + self.apart[region] if self._gaps[0] else whole
