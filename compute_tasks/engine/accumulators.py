@@ -30,6 +30,7 @@ class Sums:
         """Give the cells their shape after the last block, and join columns of the same group."""
         self.total = places.joined(self.total, np.add, 0.0)
         self.weights.close(places)
+        self.weights.join(places)
 
     def merge(self, region: Region, part: "Sums") -> None:
         """Put the cells of another into a region of these."""
@@ -115,34 +116,33 @@ class Moments:
 
     def close(self, places: UnitPlaces) -> None:
         """Give the cells their shape after the last block, and join columns of the same group."""
-        count = np.maximum(self.weights.sum(), 1)
-        distance = self.first / count
-        self.squares -= self.first * distance
-        np.maximum(self.squares, 0, out=self.squares)
-        # Cells without a value have no shift.
-        self.mean = np.where(np.isnan(self.mean), 0, self.mean) + distance
-        mean, squares = places.shaped(self.mean), places.shaped(self.squares)
-        if places.column_labels is not None:
-            counts = np.broadcast_to(self.weights.sum(), self.mean.shape)
-            count = places.shaped(np.ascontiguousarray(counts))
         self.weights.close(places)
+        count = self.weights.sum()
+        mean, first, squares = map(places.shaped, (self.mean, self.first, self.squares))
+        distance = first / np.maximum(count, 1)
+        squares -= first * distance
+        np.maximum(squares, 0, out=squares)
+        # Cells without a value have no shift.
+        self.mean = mean = np.where(np.isnan(mean), 0, mean) + distance
+        self.squares = squares
+        del self.first
         if places.column_labels is not None:
+            self.weights.join(places)
             total = places.joined(count * mean, np.add, 0.0)
             self.mean = total / np.maximum(self.weights.sum(), 1)
             apart = mean - self.mean[..., places.column_labels]
             self.squares = places.joined(squares + count * apart**2, np.add, 0.0)
-        else:
-            self.mean, self.squares = mean, squares
 
     def merge(self, region: Region, part: "Moments") -> None:
-        """Put the cells of another into a region of these, which uses the other up."""
+        """Put the cells of another into a region of these."""
         before, more = self.weights.sum(region), part.weights.sum()
         share = more / np.maximum(before + more, 1)
-        apart = np.subtract(part.mean, self.mean[region], out=part.mean)
+        apart = part.mean - self.mean[region]
         self.mean[region] += apart * share
         apart *= apart
         apart *= before * share
-        self.squares[region] += np.add(apart, part.squares, out=part.squares)
+        apart += part.squares
+        self.squares[region] += apart
         self.weights.merge(region, part.weights)
 
     def finish(self, reduction: Reduction, dtype: np.dtype) -> np.ndarray:

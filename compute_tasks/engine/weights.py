@@ -35,17 +35,25 @@ class Weights:
             self.whole = self.whole.reshape((*places.open, 1))
             self.apart = places.shaped(self.apart)
         else:
-            self.apart = places.joined(self.apart + self.whole, np.add, 0.0)
+            self.apart = places.shaped(self.apart + self.whole)
             self.whole = np.zeros(())
         self._gaps[:] = self.apart.any()
 
+    def join(self, places: UnitPlaces) -> None:
+        """Join columns of the same group."""
+        if places.column_labels is not None:
+            self.apart = places.joined(self.apart, np.add, 0.0)
+
     def merge(self, region: Region, part: "Weights") -> None:
         """Add the weights of a unit to a region of these."""
-        if part.whole.ndim:
+        if part.whole.ndim and part.apart.shape[-1] == self.apart.shape[-1]:
             self.whole[(*region[:-1], slice(None))] += part.whole
-        if part._gaps[0]:
+            if not part._gaps[0]:
+                return
             self.apart[region] += part.apart
-            self._gaps[:] = True
+        else:
+            self.apart[region] += part.sum()
+        self._gaps[:] = True
 
     def sum(self, region: Region | None = None) -> np.ndarray:
         """Return the weights in a region (None: everywhere), spread to its shape if need be."""

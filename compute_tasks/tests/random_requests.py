@@ -18,23 +18,25 @@ from compute_tasks.plan import build
 from compute_tasks.run import run
 from compute_tasks.sources import SourcePolicy, remembered, stored
 from compute_tasks.tests import data
+from compute_tasks.tests.seeded import one_of, seeded, some_of
 
 CFTIME = xr.coders.CFDatetimeCoder(use_cftime=True)
 CHANGING = ("history", "creation_date")
 STATISTICS = ("mean", "max", "min", "sum", "std", "var")
 Operation = dict[str, Any]
+File = tuple[xr.Dataset, dict[str, Any]]
 
 
 @dataclass
 class Request:
     """The files of an input, and the operations and the domain of a request on them."""
 
-    files: list[tuple[xr.Dataset, dict[str, Any]]]
+    files: list[File]
     operations: list[Operation]
     domain: dict[str, Any]
 
 
-def written(folder: Path, files: list[tuple[xr.Dataset, dict[str, Any]]]) -> list[Path]:
+def written(folder: Path, files: list[File]) -> list[Path]:
     return [data.write(d, folder / f"{n}.nc", **e) for n, (d, e) in enumerate(files)]
 
 
@@ -95,85 +97,85 @@ def assert_same(found: Any, wanted: Any) -> None:
             np.testing.assert_array_equal(other.values, variable.values, err_msg=str(name))
 
 
-@st.composite
-def inputs(draw: Any) -> list[tuple[xr.Dataset, dict[str, Any]]]:
-    """Draw one to three files that follow on each other, and how they are stored."""
-    calendar = draw(st.sampled_from(["noleap", "360_day", "standard", "julian"]))
-    nlat, nlon = draw(st.integers(2, 5)), draw(st.integers(2, 7))
-    options = {"nlat": nlat, "nlon": nlon, "lon_start": draw(st.sampled_from([0.0, -180.0]))}
-    descending = draw(st.booleans())
-    share = draw(st.sampled_from([0.0, 0.2, 0.97]))
-    random = np.random.default_rng(draw(st.integers(0, 1000)))
-    packed = draw(st.sampled_from([None, None, "i2", "f8"]))
+def requests() -> st.SearchStrategy[Request]:
+    """Return files, a chain of operations on points, and a last operation."""
+    return seeded(some_request)
+
+
+def some_files(random: np.random.Generator) -> list[File]:
+    """Return one to three files that follow on each other, and how they are stored."""
+    calendar = one_of(random, ["noleap", "360_day", "standard", "julian"])
+    nlat, nlon = int(random.integers(2, 6)), int(random.integers(2, 13))
+    options = {"nlat": nlat, "nlon": nlon, "lon_start": one_of(random, [0.0, -180.0])}
+    descending, share = bool(random.integers(2)), one_of(random, [0.0, 0.02, 0.2, 0.97])
+    packed = one_of(random, [None, None, "i2", "f8"])
     files = []
-    for year in range(draw(st.integers(1, 3))):
+    for year in range(random.integers(1, 4)):
         dataset = data.tas((2000 + year,), calendar, descending=descending, **options)
         values = dataset.tas.values + random.normal(0, 20, dataset.tas.shape)
         values[random.random(values.shape) < share] = np.nan
         dataset["tas"] = dataset.tas.copy(data=values.astype("f4"))
-        files.append((dataset, draw(encodings(dataset.tas.shape, packed))))
+        files.append((dataset, some_encoding(random, dataset.tas.shape, packed)))
     return files
 
 
-@st.composite
-def encodings(draw: Any, shape: tuple[int, ...], packed: str | None) -> dict[str, Any]:
-    """Draw the format, chunks, filters and packing of a variable."""
+def some_encoding(
+    random: np.random.Generator, shape: tuple[int, ...], packed: str | None
+) -> dict[str, Any]:
+    """Return the format, chunks, filters and packing of a variable."""
     result: dict[str, Any] = {}
     if packed == "i2":
         fills = {"_FillValue": np.int16(-999), "missing_value": np.int16(-999)}
         result |= fills | {"dtype": "i2", "scale_factor": np.float32(0.25), "add_offset": 200.0}
     elif packed:
         result |= {"_FillValue": 1e20, "missing_value": 1e20, "dtype": packed}
-    if draw(st.integers(0, 2)) == 2:
+    if random.random() < 0.25:
         return result | {"format": "NETCDF3_64BIT_OFFSET"}
-    if draw(st.booleans()):
-        result["chunksizes"] = tuple(draw(st.integers(1, length)) for length in shape)
-        result["zlib"] = draw(st.booleans())
-        result["shuffle"] = draw(st.booleans())
+    if random.random() < 0.7:
+        result["chunksizes"] = tuple(int(random.integers(1, length + 1)) for length in shape)
+        result["zlib"], result["shuffle"] = bool(random.integers(2)), bool(random.integers(2))
     return result
 
 
-@st.composite
-def domains(draw: Any) -> dict[str, Any]:
-    """Draw parts of axes: values, dates, positions with steps, single points, across the seam."""
-    latitudes = [{"start": -60, "end": 50}, {"start": 1, "end": 3, "crs": "indices"}]
-    longitudes = [
+AXES: dict[str, list[dict[str, Any]]] = {
+    "lat": [{"start": -60, "end": 50}, {"start": 1, "end": 3, "crs": "indices"}],
+    "lon": [
         {"start": -80, "end": 100},
         {"start": 300, "end": 90},
         {"start": 0, "end": 0},
         {"start": 0, "end": 7, "step": 2, "crs": "indices"},
-    ]
-    times = [
+    ],
+    "time": [
         {"start": "2000-03", "end": "2001-02", "crs": "timestamps"},
         {"start": 2, "end": 30, "step": 3, "crs": "indices"},
         {"start": 5, "end": 5, "crs": "indices"},
-    ]
-    choices = {"lat": latitudes, "lon": longitudes, "time": times}
-    drawn = {name: draw(st.none() | st.sampled_from(some)) for name, some in choices.items()}
-    return {name: part for name, part in drawn.items() if part}
+    ],
+}
+"""Parts of axes: values, dates, positions with steps, single points, across the seam."""
 
 
-@st.composite
-def requests(draw: Any) -> Request:
-    """Draw files, a chain of operations on points, and a last operation."""
-    files = draw(inputs())
+def some_domain(random: np.random.Generator) -> dict[str, Any]:
+    """Return parts of some axes."""
+    return {name: one_of(random, some) for name, some in AXES.items() if random.random() < 0.5}
+
+
+def some_request(random: np.random.Generator) -> Request:
+    """Return files and a request on them."""
+    files = some_files(random)
     operations: list[Operation] = []
     last = "v0"
     if len(files) > 1:
-        names = draw(st.permutations([f"v{n}" for n in range(len(files))]))
+        names = [f"v{n}" for n in random.permutation(len(files))]
         operations.append({"name": "CDAT.aggregate", "result": "a", "input": names})
         last = "a"
-    for number in range(draw(st.integers(0, 2))):
-        chosen: Operation = draw(st.sampled_from(POINTWISE))
-        operations.append({**chosen, "result": f"p{number}", "input": [last]})
+    for number in range(random.integers(3)):
+        operations.append({**one_of(random, POINTWISE), "result": f"p{number}", "input": [last]})
         last = f"p{number}"
-    final: Operation = draw(endings())
-    operations.append({**final, "result": "r", "input": [last]})
-    domain = draw(domains())
+    operations.append({**some_ending(random), "result": "r", "input": [last]})
+    domain = some_domain(random)
     if domain:
-        place = draw(st.sampled_from([n for n, o in enumerate(operations)]))
-        operations[place]["domain"] = "d"
-    if draw(st.integers(0, 5)) == 5:
+        one_of(random, operations)["domain"] = "d"
+    if random.random() < 0.15:
         gridder = {"tool": "regrid2", "grid": "uniform~60x90", "method": "conservative"}
         operations[-1]["gridder"] = gridder
     return Request(files, operations, domain)
@@ -193,29 +195,27 @@ POINTWISE: list[Mapping[str, Any]] = [
 ]
 
 
-@st.composite
-def endings(draw: Any) -> Operation:
-    """Draw an operation that reduces, or one whose result is as large as its input."""
-    axes = draw(st.lists(st.sampled_from(["time", "lat", "lon"]), unique=True, min_size=1))
-    frequency = draw(st.sampled_from(["month", "season", "year"]))
-    weights = draw(st.sampled_from(["length", "none"]))
+def some_ending(random: np.random.Generator) -> Operation:
+    """Return an operation that reduces, or one whose result is as large as its input."""
+    axes = "|".join(some_of(random, ["time", "lat", "lon"]))
+    frequency = one_of(random, ["month", "season", "year"])
+    weights = one_of(random, ["length", "none"])
     return dict(
-        draw(
-            st.sampled_from(
-                [
-                    *({"name": f"CDAT.{name}", "axes": "|".join(axes)} for name in STATISTICS),
-                    {"name": "CDAT.count"},
-                    {"name": "CDAT.average", "axes": "|".join(axes)},
-                    {"name": "CDAT.average", "axes": "lat", "weights": "cos"},
-                    {"name": "CDAT.temporal_mean", "freq": frequency, "weights": weights},
-                    {"name": "CDAT.climatology", "freq": "season", "incomplete": "drop"},
-                    {"name": "CDAT.climatology", "freq": "month", "weights": weights},
-                    {"name": "CDAT.anomaly", "freq": "month", "weights": weights},
-                    {"name": "CDAT.filter_map", "func": "max", "cond": "tas<230"},
-                    {"name": "CDAT.percentile", "q": "30", "axes": "time"},
-                    {"name": "CDAT.subset"},
-                    {"name": "CDAT.exp"},
-                ]
-            )
+        one_of(
+            random,
+            [
+                *({"name": f"CDAT.{name}", "axes": axes} for name in STATISTICS),
+                {"name": "CDAT.count"},
+                {"name": "CDAT.average", "axes": axes},
+                {"name": "CDAT.average", "axes": "lat", "weights": "cos"},
+                {"name": "CDAT.temporal_mean", "freq": frequency, "weights": weights},
+                {"name": "CDAT.climatology", "freq": "season", "incomplete": "drop"},
+                {"name": "CDAT.climatology", "freq": "month", "weights": weights},
+                {"name": "CDAT.anomaly", "freq": "month", "weights": weights},
+                {"name": "CDAT.filter_map", "func": "max", "cond": "tas<230"},
+                {"name": "CDAT.percentile", "q": "30", "axes": "time"},
+                {"name": "CDAT.subset"},
+                {"name": "CDAT.exp"},
+            ],
         )
     )

@@ -11,6 +11,7 @@ import xarray as xr
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from compute_tasks.engine import blocks
 from compute_tasks.errors import Cancelled, TaskError, TooLarge
 from compute_tasks.tests import data
 from compute_tasks.tests.random_requests import (
@@ -24,8 +25,21 @@ from compute_tasks.tests.random_requests import (
 )
 
 
+@pytest.fixture
+def small_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Make even small files be cut into many units, tiles and blocks."""
+    for name, value in {
+        "BLOCK_BYTES": 256,
+        "UNIT_BYTES": 1024,
+        "TILE_BYTES": 512,
+        "WIDE": 4,
+    }.items():
+        monkeypatch.setattr(blocks, name, value)
+
+
+@pytest.mark.usefixtures("small_blocks")
 @settings(
-    max_examples=50,
+    max_examples=80,
     deadline=None,
     derandomize=True,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],

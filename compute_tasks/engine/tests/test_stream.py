@@ -21,6 +21,7 @@ from compute_tasks.engine.layout import DamagedFileError
 from compute_tasks.engine.reduction import STATISTICS, Reduction, Source
 from compute_tasks.engine.stream import memory, reduce
 from compute_tasks.engine.tests.files import File
+from compute_tasks.tests.seeded import one_of, seeded, some_of
 
 FILL = -999.0
 NUMBERS = itertools.count()
@@ -75,39 +76,53 @@ def written(folder: Path, values: np.ndarray, chunks: tuple[int, ...] | None) ->
     return file.write(path, np.where(np.isnan(values), values.dtype.type(FILL), values))
 
 
-@st.composite
-def inputs(draw: Any) -> tuple[list[np.ndarray], list[tuple[int, ...] | None]]:
-    """Draw the values of one to three files that follow on each other, and their chunks."""
-    inner = draw(st.lists(st.integers(1, 6), max_size=3).map(tuple))
-    dtype = draw(st.sampled_from(["<f4", ">f4", "<f8", ">f8"]))
-    random = np.random.default_rng(draw(st.integers(0, 1000)))
-    share = draw(st.sampled_from([0.0, 0.3, 0.95]))
+Inputs = tuple[list[np.ndarray], list[tuple[int, ...] | None]]
+
+
+def some_inputs(random: np.random.Generator) -> Inputs:
+    """Return the values of one to three files that follow on each other, and their chunks."""
+    inner = tuple(random.integers(1, 10, random.integers(4)).tolist())
+    dtype, share = (
+        one_of(random, ["<f4", ">f4", "<f8", ">f8"]),
+        one_of(random, [0, 0.02, 0.3, 0.95]),
+    )
     arrays, chunks = [], []
-    for length in draw(st.lists(st.integers(1, 25), min_size=1, max_size=3)):
+    for length in random.integers(1, 26, random.integers(1, 4)).tolist():
         values = random.normal(280, 10, (length, *inner)).astype(dtype)
         arrays.append(np.where(random.random(values.shape) < share, np.nan, values).astype(dtype))
-        whole = (length, *inner)
-        chunks.append(draw(st.none() | st.tuples(*[st.integers(1, count) for count in whole])))
+        own = tuple(int(random.integers(1, count + 1)) for count in (length, *inner))
+        chunks.append(own if random.random() < 0.7 else None)
     return arrays, chunks
 
 
-@st.composite
-def reductions(draw: Any, shape: tuple[int, ...]) -> Reduction:
-    """Draw a statistic over some dimensions, perhaps weighted or grouped."""
-    statistic = draw(st.sampled_from(STATISTICS))
-    numbers = st.sets(st.integers(0, len(shape) - 1), min_size=1)
-    axes = frozenset(draw(numbers))
-    random = np.random.default_rng(draw(st.integers(0, 1000)))
+def inputs() -> st.SearchStrategy[Inputs]:
+    return seeded(some_inputs)
+
+
+def some_ranges(random: np.random.Generator, shape: tuple[int, ...]) -> tuple[range, ...]:
+    """Return places along each dimension: all, or every so many of some."""
+    result = []
+    for length in shape:
+        begin = int(random.integers(length))
+        end, step = int(random.integers(begin, length)) + 1, int(random.integers(1, 4))
+        result.append(range(length) if random.random() < 0.5 else range(begin, end, step))
+    return tuple(result)
+
+
+def some_reduction(random: np.random.Generator, shape: tuple[int, ...]) -> Reduction:
+    """Return a statistic over some dimensions, perhaps weighted or grouped."""
+    statistic, numbers = one_of(random, STATISTICS), range(len(shape))
+    axes = frozenset(some_of(random, numbers))
     weights: dict[int | tuple[int, ...], np.ndarray] = {}
     if statistic in ("sum", "mean"):
-        weights = {axis: random.random(shape[axis]) for axis in axes if draw(st.booleans())}
-        several = tuple(sorted(draw(numbers)))
-        if len(several) > 1 and draw(st.booleans()):
+        weights = {axis: random.random(shape[axis]) for axis in axes if random.random() < 0.4}
+        several = tuple(sorted(some_of(random, numbers)))
+        if len(several) > 1 and random.random() < 0.4:
             weights[several] = random.random([shape[axis] for axis in several])
-    least = draw(st.integers(0, 1 if weights else 3)) if statistic == "sum" else 0
-    if draw(st.booleans()):
+    least = int(random.integers(2 if weights else 4)) if statistic == "sum" else 0
+    if random.random() < 0.5:
         return Reduction(statistic, axes, weights, min_count=least)
-    grouped = draw(st.sampled_from(sorted(axes)))
+    grouped = one_of(random, sorted(axes))
     labels = random.integers(-1, 3, shape[grouped])
     return Reduction(statistic, axes, weights, grouped, labels, 3, least)
 
@@ -147,38 +162,35 @@ def plain(values: np.ndarray, weights: np.ndarray, reduction: Reduction) -> np.n
 
 
 @settings(
-    max_examples=120,
+    max_examples=200,
     deadline=None,
     derandomize=True,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
-@given(given_input=inputs(), chosen=st.data())
+@given(given_input=inputs(), seed=st.integers(0, 2**63 - 1))
 def test_any_reduction_of_any_files_is_that_of_numpy_in_any_number_of_threads(
-    tmp_path: Path, given_input: Any, chosen: st.DataObject
+    tmp_path: Path, given_input: Inputs, seed: int
 ) -> None:
     arrays, chunks = given_input
-    ranges = tuple(
-        range(*chosen.draw(st.slices(length)).indices(length)) for length in arrays[0].shape[1:]
-    )
-    ranges = tuple(one if one.step > 0 and len(one) else range(one.stop or 1) for one in ranges)
-    ranges = tuple(one if one else range(1) for one in ranges)
+    random = np.random.default_rng(seed)
+    ranges = some_ranges(random, arrays[0].shape[1:])
     paths = [written(tmp_path, *both) for both in zip(arrays, chunks, strict=True)]
     # A chunk at the edge that is deflated to its own size is left to the library.
     assume(all("v" in index_file(path).variables for path in paths))
-    cut = chosen.draw(st.integers(0, 5))
+    cut = int(random.integers(6))
     starts = itertools.accumulate(map(len, arrays), initial=0)
     pieces = tuple(
         box
         for path, values, first in zip(paths, arrays, starts, strict=False)
         for box in boxes(path, (range(len(values)), *ranges), first, cut)
     )
-    missing = chosen.draw(st.sampled_from([(FILL,), (1e20, FILL, -1.0)]))
+    missing = one_of(random, [(FILL,), (1e20, FILL, -1.0)])
     source = Source(pieces, arrays[0].dtype.newbyteorder("="), missing)
     whole = np.concatenate(arrays).astype(source.dtype)
     for axis, one in enumerate(ranges, start=1):
         whole = whole.take(list(one), axis)
     assert source.shape == whole.shape
-    reduction = chosen.draw(reductions(whole.shape))
+    reduction = some_reduction(random, whole.shape)
     first, *others = [reduce(source, reduction, threads=threads) for threads in (1, 2, 8)]
     wanted = expected(whole, reduction)
     assert first.shape == wanted.shape
@@ -191,6 +203,20 @@ def test_any_reduction_of_any_files_is_that_of_numpy_in_any_number_of_threads(
         assert refusal.needed > refusal.allowed == allowed
     else:
         assert tight.tobytes() == first.tobytes()
+
+
+@pytest.mark.parametrize("statistic", STATISTICS)
+@pytest.mark.parametrize("gap", [None, (3, 1, 2), (3, 1, 9)])
+def test_rows_in_several_tiles_count_once_for_each_of_their_cells(
+    tmp_path: Path, statistic: str, gap: tuple[int, ...] | None
+) -> None:
+    values = np.random.default_rng(0).normal(280, 10, (40, 3, 12)).astype("f4")
+    if gap:
+        values[gap] = np.nan
+    source = Source((piece(written(tmp_path, values, (1, 3, 4))),), values.dtype, (FILL,))
+    reduction = Reduction(statistic, frozenset({0}))
+    found = reduce(source, reduction, threads=2)
+    np.testing.assert_allclose(found, expected(values, reduction), rtol=1e-12, atol=1e-9)
 
 
 def test_packed_values_are_unpacked_first(tmp_path: Path) -> None:
