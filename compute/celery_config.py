@@ -1,5 +1,7 @@
 """Celery's settings. The broker only carries job ids: the database is the truth."""
 
+import sys
+
 from django.conf import settings
 
 # Without a broker nothing leaves the process; `compute serve` starts one and sets its address.
@@ -16,6 +18,9 @@ broker_transport_options = {
     "interval_step": 0.1,
     "interval_max": 0.1,
 }
+
+# Django's own settings say how long a connection is kept; Celery would end it around each job.
+CELERY_DB_REUSE_MAX = sys.maxsize
 
 accept_content = ["json"]
 task_serializer = result_serializer = "json"

@@ -33,31 +33,54 @@ def app() -> Celery:
 
 
 def post(job: Job) -> None:
-    """Note that the job's id must reach its queue; call it in the transaction that makes it so."""
+    """Note that the job's id must reach its queue; call it in the transaction that makes it so.
+
+    The id counts as sent already, since `deliver` follows the transaction at once. One that dies in
+    between leaves what a broker does that loses a message: `replenish` sends it again.
+    """
     now = timezone.now()
     Outbox.objects.bulk_create(
-        [Outbox(job=job, created=now, due=now, sends=0)],
+        [Outbox(job=job, created=now, due=now + RESEND, sends=1)],
         update_conflicts=True,
         unique_fields=["job"],
         update_fields=["created", "due", "sends"],
     )
 
 
-def deliver(job_id: UUID) -> bool:
-    """Send the id of one job and return whether the broker took it.
+def deliver(job_id: UUID, queue: str) -> bool:
+    """Send the id of a job just posted and return whether the broker took it.
+
+    Whatever keeps it from being sent makes it due for the next sweep.
+    """
+    sent = False
+    try:
+        sent = _send(job_id, queue)
+    finally:
+        if not sent:
+            entry = Outbox.objects.filter(job_id=job_id)
+            entry.update(due=timezone.now(), sends=F("sends") - 1)
+    return sent
+
+
+def resend(job_id: UUID) -> bool:
+    """Send the id of one job again and return whether the broker took it.
 
     A message may get lost behind the broker, so the entry falls due again, each time later.
     """
     entry = Outbox.objects.select_related("job").filter(job_id=job_id).first()
-    if entry is None:
-        return False
-    try:
-        app().send_task(RUN_JOB, (str(job_id),), queue=entry.job.queue, retry=False)
-    except OperationalError as error:
-        logger.warning("job not sent", job=str(job_id), reason=str(error))
+    if entry is None or not _send(job_id, entry.job.queue):
         return False
     pause = min(RESEND * 2 ** min(entry.sends, 10), LONGEST_RESEND)
     Outbox.objects.filter(pk=entry.pk).update(due=timezone.now() + pause, sends=F("sends") + 1)
+    return True
+
+
+def _send(job_id: UUID, queue: str) -> bool:
+    try:
+        app().send_task(RUN_JOB, (str(job_id),), queue=queue, retry=False)
+    except OperationalError as error:
+        logger.warning("job not sent", job=str(job_id), reason=str(error))
+        return False
     return True
 
 
@@ -66,7 +89,7 @@ def sweep() -> int:
     due = Outbox.objects.filter(due__lte=timezone.now()).order_by("due")
     sent = 0
     for job_id in due.values_list("job_id", flat=True):
-        if not deliver(job_id):
+        if not resend(job_id):
             break
         sent += 1
     return sent
@@ -88,7 +111,7 @@ def replenish() -> int:
         missing = min(min(waiting, fairness.startable(queue)) - held, REPLENISHED)
         if missing > 0:
             lost = sent.filter(job__queue=queue).values_list("job_id", flat=True)[:missing]
-            again += sum(deliver(job_id) for job_id in list(lost))
+            again += sum(resend(job_id) for job_id in list(lost))
     return again
 
 

@@ -12,21 +12,27 @@ ever. Passed over are the jobs of an account that runs as many as it may, and th
 identical one runs for, until one of these ends.
 """
 
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import lru_cache
 from statistics import median
 from uuid import UUID
 
 from django.conf import settings
 from django.db import connection
-from django.db.models import Count, Exists, Max, Min, OuterRef, Q, QuerySet
+from django.db.models import Count
 
+from compute_wps import census
+from compute_wps.census import Standing
 from compute_wps.identity import ANONYMOUS
-from compute_wps.models import ACTIVE, Gate, Job, State
+from compute_wps.models import Gate, Job, State
 
 RECENT = 20
 """Succeeded jobs of a process that tell how long the next takes."""
+FRESH_SECONDS = 5.0
+"""For how long that is believed; whoever looks at a waiting job gets a rough time anyway."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,16 +56,10 @@ def lock() -> None:
     Gate.objects.select_for_update().get_or_create(pk=1)
 
 
-def turn(queue: str, account: str) -> float:
-    """Return the turn of a new job of the account in the queue."""
-    active = Job.objects.filter(queue=queue, status__in=ACTIVE)
-    ends = active.aggregate(
-        own=Max("turn", filter=Q(account=account)),
-        started=Max("turn", filter=Q(status=State.STARTED)),
-        waiting=Min("turn", filter=Q(status=State.ACCEPTED)),
-    )
-    present = min((t for t in (ends["started"], ends["waiting"]) if t is not None), default=0.0)
-    return present if ends["own"] is None else max(present, ends["own"] + 1 / weight(account))
+def turn(standing: Standing, account: str) -> float:
+    """Return the turn of a new job of an account that stands like this in the queue."""
+    present = min((t for t in (standing.started, standing.next) if t is not None), default=0.0)
+    return present if standing.own is None else max(present, standing.own + 1 / weight(account))
 
 
 def weight(account: str) -> float:
@@ -76,39 +76,48 @@ def rank(turn: float, accepted: datetime) -> float:
 
 def next_job(queue: str) -> UUID | None:
     """Return the job of a queue that is to be started next, None when there is none."""
-    return _startable(queue).values_list("pk", flat=True).first()
+    return census.next_job(queue, settings.COMPUTE.running_jobs)
 
 
 def startable(queue: str) -> int:
     """Return how many jobs of a queue may be started before others have to end."""
-    waiting = _startable(queue).order_by().values_list("account").annotate(Count("pk"))
+    allowed = settings.COMPUTE.running_jobs
+    waiting = census.startable(queue, allowed)
     started = Job.objects.filter(status=State.STARTED).order_by()
     running = dict(started.values_list("account").annotate(Count("pk")))
-    allowed = settings.COMPUTE.running_jobs
-    return sum(min(count, allowed - running.get(account, 0)) for account, count in waiting)
+    return sum(min(count, allowed - running.get(who, 0)) for who, count in waiting.items())
 
 
 def next_after(job: Job) -> set[UUID]:
-    """Return what may start now that a job has ended: the next of its account, and its twins."""
+    """Return what may start now that a job has ended: the next of its account, and the next twin.
+
+    One of its twins is enough: while that runs the others have to wait again, and then it is asked
+    likewise.
+    """
     waiting = Job.objects.filter(status=State.ACCEPTED).order_by("rank", "id")
-    own = waiting.filter(account=job.account).values_list("pk", flat=True)[:1]
-    twins = waiting.filter(owner=job.owner, identity=job.identity).exclude(identity="")
-    return {*own, *twins.values_list("pk", flat=True)}
+    held_up = [waiting.filter(account=job.account)]
+    if job.identity:
+        held_up.append(waiting.filter(owner=job.owner, identity=job.identity, reuse=True))
+    return {pk for held in held_up for pk in held.values_list("pk", flat=True)[:1]}
 
 
 def place(job: Job) -> Place:
     """Return where a waiting job stands."""
-    waits = Q(status=State.ACCEPTED)
-    before = waits & (Q(rank__lt=job.rank) | Q(rank=job.rank, pk__lt=job.pk))
-    found = Job.objects.filter(queue=job.queue, status__in=ACTIVE).aggregate(
-        ahead=Count("pk", filter=before),
-        waiting=Count("pk", filter=waits),
-        running=Count("pk", filter=Q(status=State.STARTED)),
-    )
-    position, running = found["ahead"] + 1, found["running"]
-    took = _recent(job.identifier)
-    wait = timedelta(seconds=median(took) * position / max(1, running)) if took else None
-    return Place(position, found["waiting"], running, wait)
+    line = census.line(job)
+    position = line.ahead + 1
+    took = usual_seconds(job.identifier, int(time.monotonic() // FRESH_SECONDS))
+    wait = None if took is None else timedelta(seconds=took * position / max(1, line.running))
+    return Place(position, line.waiting, line.running, wait)
+
+
+@lru_cache(maxsize=256)
+def usual_seconds(identifier: str, period: int) -> float | None:
+    """Return how long jobs of a process took of late, None if there were none.
+
+    It is looked up once in each period of FRESH_SECONDS.
+    """
+    took = _recent(identifier)
+    return median(took) if took else None
 
 
 def message(job: Job) -> str:
@@ -119,24 +128,6 @@ def message(job: Job) -> str:
     text = f"{job.message}: number {found.position} of {found.waiting} in the queue, "
     text += f"{found.running} running"
     return f"{text}; it may start in about {_rough(found.wait)}" if found.wait else text
-
-
-def _waiting(queue: str) -> QuerySet[Job]:
-    return Job.objects.filter(queue=queue, status=State.ACCEPTED).order_by("rank", "id")
-
-
-def _startable(queue: str) -> QuerySet[Job]:
-    """Return the waiting jobs but those that an account at its limit or a twin holds up."""
-    started = Job.objects.filter(status=State.STARTED)
-    twin = started.filter(owner=OuterRef("owner"), identity=OuterRef("identity"))
-    free = _waiting(queue).exclude(account__in=_at_limit())
-    return free.exclude(Exists(twin), ~Q(identity=""), reuse=True)
-
-
-def _at_limit() -> QuerySet[Job, str]:
-    started = Job.objects.filter(status=State.STARTED).order_by().values("account")
-    counted = started.annotate(running=Count("pk"))
-    return counted.filter(running__gte=settings.COMPUTE.running_jobs).values("account")
 
 
 def _recent(identifier: str) -> Sequence[float]:

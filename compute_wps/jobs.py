@@ -4,7 +4,7 @@ Running any of these twice, or losing the process between two of them, leaves a 
 next round of `upkeep` goes on.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import datetime, timedelta
 from functools import partial, update_wrapper
 from typing import Any
@@ -12,11 +12,11 @@ from uuid import UUID
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import F, QuerySet, Value
-from django.db.models.functions import Greatest
+from django.db.models import F, QuerySet
 from django.utils import timezone
 
-from compute_wps import delivery, fairness, history, limits, retention
+from compute_wps import census, delivery, fairness, history, limits, retention
+from compute_wps.history import Said
 from compute_wps.identity import NOBODY, Caller
 from compute_wps.models import ACTIVE, FINISHED, Job, Outbox, Output, State
 
@@ -42,8 +42,9 @@ def accept(
     now = timezone.now()
     with transaction.atomic():
         fairness.lock()
-        limits.check_new(caller.account)
-        turn = fairness.turn(queue, caller.account)
+        standing = census.standing(caller.account, queue)
+        limits.check_new(standing)
+        turn = fairness.turn(standing, caller.account)
         job = Job.objects.create(
             identifier=identifier,
             document=document,
@@ -62,7 +63,7 @@ def accept(
         )
         delivery.post(job)
         history.entered(job, State.ACCEPTED, job.message)
-        _afterwards(delivery.deliver, job.id)
+        _afterwards(delivery.deliver, job.id, job.queue)
     return job
 
 
@@ -85,7 +86,7 @@ def claim_next(queue: str, worker: str) -> Job | None:
 def claim(job_id: UUID, worker: str) -> Job | None:
     """Start an accepted job; None when it is not there to be started, as on a second delivery."""
     now = timezone.now()
-    with transaction.atomic():
+    with transaction.atomic(savepoint=False):
         changed = Job.objects.filter(pk=job_id, status=State.ACCEPTED).update(
             status=State.STARTED,
             worker=worker,
@@ -119,24 +120,27 @@ def holds(job_id: UUID, worker: str, attempt: int) -> bool:
     return _held(job_id, worker, attempt).exists()
 
 
-def report(job_id: UUID, worker: str, attempt: int, percent: int, message: str) -> bool:
-    """Record progress; False when nothing is new. The percent shown never falls."""
-    now, message = timezone.now(), history.storable(message)
-    said = _held(job_id, worker, attempt).exclude(percent__gte=percent, message=message)
+def report(
+    job_id: UUID,
+    worker: str,
+    attempt: int,
+    said: Iterable[Said],
+    input_bytes: int | None = None,
+) -> bool:
+    """Record progress, and how many bytes the job reads once that is known.
+
+    The percent shown never falls. Returns False when there is nothing new.
+    """
+    held = _held(job_id, worker, attempt)
     with transaction.atomic():
-        changed = said.update(
-            percent=Greatest("percent", Value(min(max(percent, 0), 100))),
-            message=message,
-            updated=now,
-        )
-        if changed:
-            history.say(Job.objects.get(pk=job_id), State.STARTED, message, now)
-    return bool(changed)
-
-
-def estimated(job_id: UUID, worker: str, attempt: int, input_bytes: int) -> bool:
-    """Record how many bytes the job reads; False when it is no longer this worker's."""
-    return bool(_held(job_id, worker, attempt).update(input_bytes=input_bytes))
+        job = held.select_for_update().first()
+        news = history.news(job, said) if job else []
+        changes: dict[str, Any] = {} if input_bytes is None else {"input_bytes": input_bytes}
+        if job and news:
+            last = news[-1]
+            changes |= {"percent": last.percent, "message": last.message, "updated": last.when}
+            history.say(job, State.STARTED, news)
+        return bool(changes and held.update(**changes))
 
 
 def succeed(job_id: UUID, worker: str, attempt: int, outputs: list[Output]) -> bool:
@@ -274,7 +278,7 @@ def _requeue(jobs: QuerySet[Job], job_id: UUID, message: str, **changes: Any) ->
             job = Job.objects.get(pk=job_id)
             delivery.post(job)
             history.entered(job, State.ACCEPTED, message, attempt=job.attempt)
-            _afterwards(delivery.deliver, job.id)
+            _afterwards(delivery.deliver, job.id, job.queue)
     return bool(changed)
 
 
@@ -324,4 +328,4 @@ def _afterwards(function: Callable[..., object], *arguments: Any) -> None:
 def _call_next(job: Job) -> None:
     """Send again what may have waited for this job: its message may have passed it over."""
     for job_id in fairness.next_after(job):
-        delivery.deliver(job_id)
+        delivery.resend(job_id)

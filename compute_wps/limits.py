@@ -9,6 +9,7 @@ from django.db.models import Sum
 
 from compute_tasks.errors import NoSpace, TooLarge
 from compute_tasks.estimate import Estimate
+from compute_wps.census import Standing
 from compute_wps.models import Job, Output, State
 from compute_wps.protocol.exceptions import ProtocolError
 
@@ -16,25 +17,23 @@ SMALLER = "choose a smaller region, a shorter period or fewer files"
 FREE_SOME = "remove results you no longer need (DELETE of a job), or wait until they expire"
 
 
-def check_new(account: str) -> None:
-    """Refuse a new job of the account when its jobs fill the queue or its results the storage.
+def check_new(standing: Standing) -> None:
+    """Refuse a new job of an account whose jobs fill the queue or whose results the storage.
 
     Raises ProtocolError: ServerBusy or NotEnoughStorage.
     """
     config = settings.COMPUTE
-    waiting = Job.objects.filter(account=account, status=State.ACCEPTED).count()
-    if waiting >= config.queued_jobs:
+    if standing.waiting >= config.queued_jobs:
         raise ProtocolError(
             "ServerBusy",
-            f"you have {waiting} jobs waiting, and {config.queued_jobs} may wait at a time "
-            "(COMPUTE_QUEUED_JOBS); try again when one has started, or DELETE one",
+            f"you have {standing.waiting} jobs waiting, and {config.queued_jobs} may wait at a "
+            "time (COMPUTE_QUEUED_JOBS); try again when one has started, or DELETE one",
         )
-    used = stored(account)
-    if used >= config.storage_bytes:
+    if standing.stored >= config.storage_bytes:
         raise ProtocolError(
             "NotEnoughStorage",
-            f"your results take {shown(used)}, and {shown(config.storage_bytes)} are kept for "
-            f"each user (COMPUTE_STORAGE_BYTES); {FREE_SOME}",
+            f"your results take {shown(standing.stored)}, and {shown(config.storage_bytes)} are "
+            f"kept for each user (COMPUTE_STORAGE_BYTES); {FREE_SOME}",
         )
     free = free_bytes()
     if free < config.least_free_bytes:
@@ -98,7 +97,7 @@ def too_much_memory() -> TooLarge:
 
 def stored(account: str) -> int:
     """Return the bytes of an account's results."""
-    kept = Output.objects.filter(job__account=account)
+    kept = Output.objects.filter(job__account=account, job__status=State.SUCCEEDED)
     return kept.aggregate(total=Sum("size"))["total"] or 0
 
 

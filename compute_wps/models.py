@@ -87,11 +87,12 @@ class Job(models.Model):
                 condition=models.Q(status=State.STARTED),
             ),
             models.Index(
-                fields=["queue", "rank"],
+                fields=["queue", "rank", "id"],
                 name="job_line",
                 condition=models.Q(status=State.ACCEPTED),
             ),
-            models.Index(fields=["account", "status"], name="job_account"),
+            models.Index(fields=["account", "status", "queue", "turn"], name="job_account"),
+            models.Index(fields=["queue", "status", "turn"], name="job_turn"),
             models.Index(fields=["identity", "status"], name="job_identity"),
             models.Index(
                 fields=["identifier", "-finished"],

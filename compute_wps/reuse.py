@@ -42,7 +42,7 @@ def quick_identity(workflow: Workflow) -> str:
 
 def identity(workflow: Workflow) -> str:
     """Return a text that identical requests share; empty when the state of a source is unknown."""
-    return _identity(workflow, identities)
+    return _identity(workflow, _local_or_all)
 
 
 def answer(job: Job) -> bool:
@@ -70,15 +70,17 @@ def found(job: Job, identity: str) -> list[Output]:
     """
     if not settings.COMPUTE.reuse:
         return []
-    job.identity = identity
+    same, job.identity = job.identity == identity, identity
+    wanted = job.reuse and identity
+    if same and not wanted:
+        return []
     with transaction.atomic():
         fairness.lock()
-        Job.objects.filter(pk=job.pk).update(identity=job.identity)
-        wanted = job.reuse and job.identity
+        Job.objects.filter(pk=job.pk).update(identity=identity)
         runs = wanted and _twins(job).filter(status=State.STARTED).exists()
     if runs:
         raise TwinRunsError
-    return shared(job) if job.reuse else []
+    return shared(job) if wanted else []
 
 
 def shared(job: Job) -> list[Output]:
@@ -125,6 +127,11 @@ def _identity(workflow: Workflow, identify: Identify) -> str:
         "output": [config.output_format, config.output_split_bytes],
     }
     return sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()
+
+
+def _local_or_all(uris: Iterable[str], policy: SourcePolicy) -> dict[str, str] | None:
+    """Return the identities of local files at once; only remote ones are worth threads."""
+    return local_identities(uris, policy) or identities(uris, policy)
 
 
 def _addresses(workflow: Workflow) -> set[str]:

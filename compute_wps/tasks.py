@@ -15,7 +15,7 @@ from celery import shared_task, signals
 from django.conf import settings
 from django.utils.module_loading import import_string
 
-from compute_wps import delivery, drain, jobs, lease, limits, metrics, upkeep, work
+from compute_wps import delivery, drain, jobs, lease, limits, metrics, upkeep, warmup, work
 from compute_wps.models import Job
 from compute_wps.patience import patiently
 
@@ -46,6 +46,11 @@ def run_job(job_id: str) -> None:
 def _around() -> Callable[[Job], AbstractContextManager[None]]:
     """Return what the settings have done around each job, such as counting it."""
     return import_string(settings.AROUND_JOB)
+
+
+@signals.worker_init.connect
+def _warm_up(**_: Any) -> None:
+    warmup.warm_up()
 
 
 @signals.worker_process_init.connect

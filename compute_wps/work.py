@@ -119,7 +119,7 @@ def _run_workflow(job: Job, execute: Execute, lease: Lease) -> list[Output]:
                 memory_bytes=config.memory_bytes,
                 decided=lambda decisions: lease.report(0, "; ".join(decisions)),
                 parts=_parts(job, identity, lease),
-                admit=partial(_admit, job),
+                admit=partial(_admit, job, lease),
                 clusters=partial(cluster_for, lease),
                 report=lease.report,
                 cancelled=lease.lost,
@@ -142,10 +142,9 @@ def _parts(job: Job, identity: str, lease: Lease) -> Parts:
     )
 
 
-def _admit(job: Job, estimate: Estimate) -> None:
+def _admit(job: Job, lease: Lease, estimate: Estimate) -> None:
     patiently(partial(limits.check_estimate, job, estimate))
-    key = (job.id, job.worker, job.attempt)
-    patiently(partial(jobs.estimated, *key, estimate.input_bytes))
+    lease.estimated(estimate.input_bytes)
     metrics.SOURCE_BYTES.labels(job.identifier).observe(estimate.input_bytes)
 
 

@@ -2,42 +2,22 @@
 
 import time
 from datetime import datetime
-from pathlib import Path
 from statistics import median
 from urllib.parse import urlencode
 
-import netCDF4
-import numpy as np
 from django.utils.dateparse import parse_duration
 
 from compute.benchmarks.services import Service
 from compute.testing.client import Json, accept, job, texts
 from compute_tasks.benchmarks.figures import Figure
 from compute_tasks.benchmarks.startup import first_read
+from compute_wps.warmup import tiny
 
 PROCESS = "CDAT.subset"
 FILE = "tiny.nc"
 WARM_UP = 5
 POLL_SECONDS = 0.02
 ENDED = ("ProcessSucceeded", "ProcessFailed")
-
-
-def tiny(path: Path) -> None:
-    """Write a year of monthly maps of 16x32, deflated."""
-    with netCDF4.Dataset(path, "w") as dataset:
-        for name, units, values in (
-            ("time", "days since 2000-01-01", 30.0 * np.arange(12) + 15),
-            ("lat", "degrees_north", np.linspace(-84, 84, 16)),
-            ("lon", "degrees_east", np.linspace(0, 348, 32)),
-        ):
-            dataset.createDimension(name, len(values))
-            axis = dataset.createVariable(name, "f8", (name,))
-            axis.units = units
-            axis[:] = values
-        dataset["time"].calendar = "360_day"
-        tas = dataset.createVariable("tas", "f4", ("time", "lat", "lon"), zlib=True)
-        tas.units = "K"
-        tas[:] = np.random.default_rng(1).normal(280, 10, tas.shape)
 
 
 def request(process: str = PROCESS) -> dict[str, str]:

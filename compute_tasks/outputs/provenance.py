@@ -3,6 +3,7 @@
 import uuid
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
+from functools import cache
 from importlib.metadata import version
 from typing import Any
 
@@ -44,7 +45,7 @@ def history(plan: Plan, output: str, former: str | None) -> str:
             *(_process_text(step) for step in plan.ancestry(output)),
         ]
     )
-    line = f"{now()} {SERVICE} {version('esgf-compute')}: {chain}"
+    line = f"{now()} {SERVICE} {_version()}: {chain}"
     return f"{former.rstrip()}\n{line}" if former else line
 
 
@@ -89,3 +90,8 @@ def _dimension_text(dimension: Dimension) -> str:
     between = ":" if dimension.crs is CRS.INDICES else ".."
     step = f" step {dimension.step}" if dimension.step > 1 else ""
     return f"{dimension.name}={start}{between}{end}{step}"
+
+
+@cache
+def _version() -> str:
+    return version("esgf-compute")

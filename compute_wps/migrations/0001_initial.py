@@ -57,7 +57,7 @@ class Migration(migrations.Migration):
             ],
             options={
                 'ordering': ['-accepted', '-id'],
-                'indexes': [models.Index(fields=['-accepted', '-id'], name='job_newest'), models.Index(condition=models.Q(('status', 'started')), fields=['lease_expires'], name='job_lease'), models.Index(condition=models.Q(('status', 'accepted')), fields=['queue', 'rank'], name='job_line'), models.Index(fields=['account', 'status'], name='job_account'), models.Index(fields=['identity', 'status'], name='job_identity'), models.Index(condition=models.Q(('status', 'succeeded')), fields=['identifier', '-finished'], name='job_recent'), models.Index(condition=models.Q(('purged__isnull', True)), fields=['expires'], name='job_expiry')],
+                'indexes': [models.Index(fields=['-accepted', '-id'], name='job_newest'), models.Index(condition=models.Q(('status', 'started')), fields=['lease_expires'], name='job_lease'), models.Index(condition=models.Q(('status', 'accepted')), fields=['queue', 'rank', 'id'], name='job_line'), models.Index(fields=['account', 'status', 'queue', 'turn'], name='job_account'), models.Index(fields=['queue', 'status', 'turn'], name='job_turn'), models.Index(fields=['identity', 'status'], name='job_identity'), models.Index(condition=models.Q(('status', 'succeeded')), fields=['identifier', '-finished'], name='job_recent'), models.Index(condition=models.Q(('purged__isnull', True)), fields=['expires'], name='job_expiry')],
             },
         ),
         migrations.CreateModel(

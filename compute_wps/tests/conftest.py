@@ -18,6 +18,14 @@ def source() -> Path:
     return path
 
 
+@pytest.fixture(autouse=True)
+def no_memory_of_other_jobs():
+    """What a process remembers of how long jobs took ends with the test."""
+    from compute_wps import fairness
+
+    fairness.usual_seconds.cache_clear()
+
+
 @pytest.fixture
 def workflow(source) -> Workflow:
     return Workflow(str(source))
@@ -52,4 +60,4 @@ def worker(transactional_db, monkeypatch):
     """A worker that runs each job as soon as it is sent."""
     from compute_wps import delivery, tasks
 
-    monkeypatch.setattr(delivery, "deliver", lambda job_id: tasks.run_job(str(job_id)))
+    monkeypatch.setattr(delivery, "deliver", lambda job_id, _: tasks.run_job(str(job_id)))

@@ -69,6 +69,19 @@ def test_without_a_broker_the_job_is_accepted_and_sent_later(
     assert waiting(broker) == [str(job.id)]
 
 
+def test_whatever_keeps_an_id_from_being_sent_makes_it_due_at_once(
+    broker, transactional_db, accept, monkeypatch
+):
+    def broken(*_, **__):
+        raise RuntimeError("nobody expected this")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(delivery.app(), "send_task", broken)
+        job = accept()
+    assert delivery.sweep() == 1
+    assert waiting(broker) == [str(job.id)]
+
+
 def test_nothing_is_sent_before_it_is_due(broker, transactional_db, accept):
     accept()
     waiting(broker)
@@ -91,7 +104,7 @@ def test_a_claimed_job_is_not_sent_again(broker, transactional_db, accept):
     job = accept()
     jobs.claim(job.id, "w1")
     waiting(broker)
-    assert delivery.deliver(job.id) is False
+    assert delivery.resend(job.id) is False
     assert delivery.sweep() == 0
     assert waiting(broker) == []
 

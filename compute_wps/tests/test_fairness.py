@@ -6,12 +6,13 @@ from datetime import timedelta
 import pytest
 from django.conf import settings as django_settings
 from django.db import connection
+from django.db.models import F
 from django.utils import timezone
 from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
-from compute_wps import delivery, documents, fairness, jobs, tasks
+from compute_wps import census, delivery, documents, fairness, jobs, tasks
 from compute_wps.identity import Caller
 from compute_wps.models import ACTIVE, Job, State
 from compute_wps.tests.schemas import find, validate
@@ -148,9 +149,22 @@ def test_a_job_held_back_is_sent_again_when_another_ends(send, limit, monkeypatc
     _, held_back = send(ALICE, ALICE)
     running = start()
     sent = []
-    monkeypatch.setattr(delivery, "deliver", sent.append)
+    monkeypatch.setattr(delivery, "resend", sent.append)
     end(running)
     assert sent == [held_back.id]
+
+
+def test_one_twin_is_sent_again_when_a_job_ends_and_others_wait_for_that(send, monkeypatch):
+    twins = send(*[ALICE] * 4)
+    others = send(BOB, BOB)
+    Job.objects.exclude(account="bob").update(identity="same", owner="x", account=F("id"))
+    Job.objects.filter(pk=twins[3].pk).update(reuse=False)
+    running = start()
+    sent = []
+    monkeypatch.setattr(delivery, "resend", sent.append)
+    end(running)
+    assert sent == [twins[1].id]
+    assert others[0].id not in sent
 
 
 def test_a_message_takes_the_next_job_of_its_queue(send, monkeypatch):
@@ -206,9 +220,13 @@ def test_the_status_document_says_the_place(send, client):
 
 def test_the_next_job_is_found_by_an_index(send):
     send(*[ALICE] * 3)
-    line = fairness._waiting(jobs.INGRESS).values_list("pk")
     if connection.vendor == "sqlite":
-        assert "job_line" in line.explain()
+        with connection.cursor() as cursor:
+            asked = {"queue": jobs.INGRESS, "allowed": 8}
+            cursor.execute(f"EXPLAIN QUERY PLAN {census._NEXT}", asked)
+            steps = [detail for *_, detail in cursor.fetchall()]
+        assert any("waiting USING INDEX job_line" in step for step in steps)
+        assert not any("ORDER BY" in step for step in steps)
 
 
 def test_workers_that_look_at_the_same_moment_keep_the_limit(send, limit):

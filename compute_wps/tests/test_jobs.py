@@ -9,6 +9,7 @@ from django.db import OperationalError, connection
 from django.utils import timezone
 
 from compute_wps import delivery, jobs, retention
+from compute_wps.history import Said
 from compute_wps.models import Job, Message, Outbox, Output, State, Status
 
 pytestmark = pytest.mark.database
@@ -47,12 +48,12 @@ def test_a_job_is_accepted_although_the_database_goes_before_it_is_sent(
     transactional_db, accept, monkeypatch, caplog
 ):
     @wraps(delivery.deliver)
-    def away(job_id):
+    def away(job_id, queue):
         raise OperationalError("connection lost")
 
     monkeypatch.setattr(delivery, "deliver", away)
     assert accept().status == State.ACCEPTED
-    assert Outbox.objects.get().sends == 0
+    assert Outbox.objects.get().due > timezone.now()
     assert "connection lost" in caplog.text
 
 
@@ -101,19 +102,31 @@ def test_a_heartbeat_extends_the_lease_of_its_holder_only(claimed):
 
 def test_percent_never_falls(claimed):
     for percent, message in ((40, "reading"), (20, "slower"), (60, "writing")):
-        assert jobs.report(*key(claimed), percent, message)
+        assert jobs.report(*key(claimed), [Said(percent, message)])
     said = Message.objects.filter(status__status=State.STARTED).values_list("percent", "message")
     assert list(said) == [(0, "started"), (40, "reading"), (40, "slower"), (60, "writing")]
 
 
 def test_what_is_not_new_is_not_said_again(claimed):
-    assert jobs.report(*key(claimed), 40, "reading")
-    assert not jobs.report(*key(claimed), 40, "reading")
+    assert jobs.report(*key(claimed), [Said(40, "reading")])
+    assert not jobs.report(*key(claimed), [Said(40, "reading"), Said(30, "reading")])
     assert Message.objects.filter(message="reading").count() == 1
 
 
+def test_what_is_said_at_once_is_recorded_in_order_with_its_times(claimed):
+    times = [claimed.started + timedelta(seconds=number) for number in (-1, 1, 2)]
+    texts = ("reading", "resumed", "reading")
+    said = [Said(10, text, when) for text, when in zip(texts, times, strict=True)]
+    assert jobs.report(*key(claimed), said)
+    claimed.refresh_from_db()
+    assert (claimed.percent, claimed.message, claimed.updated) == (10, "reading", times[-1])
+    found = Message.objects.filter(status__status=State.STARTED).values_list("message", "created")
+    expected = zip(("started", *texts), (claimed.started, claimed.started, *times[1:]), strict=True)
+    assert list(found) == list(expected)
+
+
 def test_another_workers_report_changes_nothing(claimed):
-    assert not jobs.report(claimed.id, "w2", 1, 50, "mine")
+    assert not jobs.report(claimed.id, "w2", 1, [Said(50, "mine")])
     claimed.refresh_from_db()
     assert claimed.percent == 0
 
@@ -159,7 +172,7 @@ def test_a_lost_worker_cannot_close_the_next_attempt(claimed):
 
 
 def test_a_lost_job_waits_again_and_says_so(claimed):
-    jobs.report(*key(claimed), 30, "reading")
+    jobs.report(*key(claimed), [Said(30, "reading")])
     lose(claimed)
     reap()
     claimed.refresh_from_db()

@@ -18,6 +18,7 @@ from hypothesis.stateful import (
 )
 
 from compute_wps import jobs, upkeep
+from compute_wps.history import Said
 from compute_wps.models import ACTIVE, FINISHED, Job, Message, Outbox, Output, State, Status
 
 pytestmark = pytest.mark.database
@@ -91,7 +92,7 @@ class Lives(RuleBasedStateMachine):
     @rule(claim=claims, percent=strategies.integers(0, 100))
     def report(self, claim, percent):
         held = self.holds(claim)
-        assert jobs.report(*key(claim), percent, f"at {percent}") <= held
+        assert jobs.report(*key(claim), [Said(percent, f"at {percent}")]) <= held
 
     @rule(claim=claims)
     def come_back(self, claim):

@@ -8,6 +8,7 @@ from django.test import Client
 from django.utils import timezone
 
 from compute_wps import jobs, tasks, upkeep
+from compute_wps.history import Said
 from compute_wps.models import Job
 from compute_wps.tests.schemas import find, validate
 
@@ -37,7 +38,7 @@ def test_a_waiting_job_is_accepted_without_percent(client, job):
 
 def test_a_running_job_shows_whole_percents_below_hundred(client, job):
     held = jobs.claim(job.id, "w1")
-    jobs.report(job.id, "w1", held.attempt, 100, "writing 1 file")
+    jobs.report(job.id, "w1", held.attempt, [Said(100, "writing 1 file")])
     (started,) = find(status(client, job.id), "//wps:ProcessStarted")
     assert started.get("percentCompleted") == "99"
     assert started.text == "writing 1 file"

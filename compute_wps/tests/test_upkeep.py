@@ -165,6 +165,19 @@ def test_a_message_the_broker_has_lost_is_sent_again_at_once(
     assert waiting(broker) == [str(job.id)]
 
 
+def test_a_job_whose_web_died_before_it_was_sent_is_sent_at_once(
+    broker,  # noqa: F811
+    transactional_db,
+    accept,
+    monkeypatch,
+):
+    with monkeypatch.context() as patched:
+        patched.setattr(delivery, "deliver", lambda job_id, queue: None)
+        job = accept()
+    upkeep.maintain()
+    assert waiting(broker) == [str(job.id)]
+
+
 def test_only_as_many_messages_are_sent_again_as_are_missing(
     broker,  # noqa: F811
     transactional_db,

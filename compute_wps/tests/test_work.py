@@ -53,6 +53,45 @@ def test_progress_is_recorded_on_the_way(job):
     assert any("CDAT.mean" in message for message in said)
 
 
+def test_a_short_job_says_everything_at_once(job, django_assert_max_num_queries, monkeypatch):
+    reported = []
+    report = jobs.report
+
+    def noted(*arguments):
+        reported.append(arguments)
+        return report(*arguments)
+
+    monkeypatch.setattr(lease, "GATHER_SECONDS", 60.0)
+    monkeypatch.setattr(jobs, "report", noted)
+    with django_assert_max_num_queries(36):
+        ended(job)
+    assert len(reported) == 1
+    said = Message.objects.filter(status__status="started")
+    assert said.count() > 2
+    assert job.input_bytes > 0
+
+
+def test_what_a_long_job_says_is_recorded_while_it_runs(job, monkeypatch):
+    monkeypatch.setattr(lease, "GATHER_SECONDS", 0.01)
+    shown = threading.Event()
+    report = jobs.report
+
+    def noted(*arguments):
+        answer = report(*arguments)
+        shown.set()
+        return answer
+
+    def long(*_, report, **__):
+        report(30, "half way")
+        assert shown.wait(30)
+        assert Message.objects.filter(message="half way").exists()
+        return []
+
+    monkeypatch.setattr(jobs, "report", noted)
+    monkeypatch.setattr(work, "run", long)
+    assert ended(job).status == State.SUCCEEDED
+
+
 def test_a_second_delivery_does_not_run_the_job_again(job):
     first = ended(job).finished
     assert ended(job).finished == first
