@@ -21,6 +21,7 @@ from compute_tasks.engine.destination import Destination, Guard
 from compute_tasks.engine.evaluation import reading
 from compute_tasks.engine.stream import MEMORY_BYTES
 from compute_tasks.estimate import Estimate
+from compute_tasks.heap import share
 from compute_tasks.operators.streaming import settle, stages
 from compute_tasks.outputs.files import Output, Result, write
 from compute_tasks.outputs.netcdf import Format
@@ -34,6 +35,7 @@ from compute_tasks.steps import Prepared, label, prepare
 from compute_tasks.without_dask import spare
 
 spare()
+share()
 
 READ_CACHE_BYTES = 2**20
 

@@ -1,7 +1,7 @@
 """Keeps xarray from loading dask only to learn that an array is none of dask's.
 
-xarray imports `dask.array`, which takes longer than many a computation, whenever a variable is
-made. While nothing has loaded it, no array can be one of its.
+xarray imports dask, which takes longer than many a computation, whenever a variable is made. While
+nothing has loaded it, no array can be one of its.
 """
 
 import importlib
@@ -9,7 +9,7 @@ import sys
 from types import ModuleType
 from typing import Any
 
-from xarray.namedarray import pycompat
+from xarray.namedarray import pycompat, utils
 
 
 class _Known:
@@ -34,6 +34,14 @@ class _Known:
         return () if array is None else (array,)
 
 
+_asked = utils.is_dask_collection
+
+
+def _is_dask_collection(value: object) -> bool:
+    return "dask.base" in sys.modules and _asked(value)
+
+
 def spare() -> None:
     """Have xarray ask so from now on, unless it has asked before."""
+    utils.is_dask_collection = _is_dask_collection  # type: ignore[assignment]
     pycompat._cached_duck_array_modules.setdefault("dask", _Known())  # type: ignore[arg-type]

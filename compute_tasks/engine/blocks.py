@@ -5,7 +5,7 @@ result is the same bit for bit however it is computed. Every chunk lies in one b
 """
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TypeVar
@@ -14,6 +14,7 @@ import numpy as np
 
 from compute_tasks.engine.hyperslab import Index, Part, parts
 from compute_tasks.engine.layout import File, VariableIndex
+from compute_tasks.engine.recurring import together, wanted
 
 BLOCK_BYTES = 1 << 20
 """Bytes of one block, about: what a thread reads and computes at a time."""
@@ -88,6 +89,12 @@ class Unit:
         first = [part.chunk for block in self.blocks for part in block]
         return [first, *([part.chunk for part in along] for along in self.tile)]
 
+    @property
+    def places(self) -> tuple[np.ndarray, *Box]:
+        """The places the unit has of the whole input: those of the first dimension, and the box."""
+        first = positions([part.out for block in self.blocks for part in block])
+        return (first + self.piece.origin[0], *self.box[1:])
+
     def steps(self) -> Iterator[tuple[tuple[Part, ...], np.ndarray]]:
         """Yield the blocks with the places of their steps in the unit's box."""
         parts = [part.out for block in self.blocks for part in block]
@@ -107,23 +114,30 @@ class Unit:
 
 
 def units(
-    pieces: Sequence[Piece], state_bytes: int | None, wanted: np.ndarray | None = None
+    pieces: Sequence[Piece], state_bytes: int | None, labels: np.ndarray | None = None
 ) -> Iterator[Unit]:
     """Yield the units of the input in the order in which they are to be merged.
 
     `state_bytes` are those of the accumulators that the first dimension is reduced into: units are
     few then, and large enough to be worth their accumulators. None: the first dimension is kept.
-    Chunks none of whose steps are `wanted` are left out.
+    `labels` are the groups of its places; chunks that have only places of none are left out.
     """
     total = sum(math.prod(piece.shape) * piece.variable.dtype.itemsize for piece in pieces)
     for piece in pieces:
-        first = piece.parts[0]
-        if wanted is not None:
-            own = wanted[piece.origin[0] : piece.end[0]]
-            first = [part for part in first if own[part.out].any()]
-        if math.prod(piece.shape) and first:
-            for tile in _tiles(piece):
-                for blocks in _runs(first, _bytes(piece, tile), state_bytes or 0, total):
+        if not math.prod(piece.shape):
+            continue
+        first, own = piece.parts[0], None
+        if labels is not None:
+            own = labels[piece.origin[0] : piece.end[0]]
+            first = wanted(first, own)
+        for tile in _tiles(piece):
+            step = _bytes(piece, tile)
+            runs: Iterable[Sequence[Part]] = [first] if first else []
+            if own is not None and STATE_SHARE * (state_bytes or 0) > MOST_BYTES:
+                # A unit would not be worth the cells of all groups.
+                runs = together(first, own, step)
+            for run in runs:
+                for blocks in _runs(run, step, state_bytes or 0, total):
                     yield Unit(piece, tile, blocks)
 
 

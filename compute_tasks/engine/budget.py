@@ -4,6 +4,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from compute_tasks.engine import loading
 from compute_tasks.engine.blocks import Box, Unit
 from compute_tasks.engine.boxes import inflated
 from compute_tasks.engine.expression import Node
@@ -119,16 +120,16 @@ def _needed(node: Node, reduction: Reduction, one: Pass, windows: Sequence[Box])
     result = 8 * math.prod(reduction.cells(node.shape)) * (len(windows) > 1)
     merged = 8 * (reduction.arrays + 1) * math.prod(reduction.cells(lengths))
     shapes = {_lengths(unit.box): unit for unit in one.units}
-    states = max((_state(reduction, unit.box) for unit in one.units), default=0)
+    states = max((_state(reduction, unit) for unit in one.units), default=0)
     buffers = max((_buffers(node, unit) for unit in shapes.values()), default=0)
     waiting = min(AHEAD * one.threads + 1, len(one.units))
     return result + merged + (waiting + one.threads) * states + one.threads * buffers
 
 
-def _state(reduction: Reduction, box: Box) -> int:
-    """Return the bytes of the accumulators of what is in a box."""
-    span = reduction.span(box)
-    return state(replace(reduction, groups=span.stop - span.start), _lengths(box))
+def _state(reduction: Reduction, unit: AnyUnit) -> int:
+    """Return the bytes of the accumulators of a unit."""
+    span = reduction.span(unit.places)
+    return state(replace(reduction, groups=span.stop - span.start), _lengths(unit.box))
 
 
 def _buffers(node: Node, unit: AnyUnit) -> int:
@@ -137,13 +138,7 @@ def _buffers(node: Node, unit: AnyUnit) -> int:
         longest = max(block.stop - block.start for block in unit.blocks)
         size = (longest, *_lengths(unit.inner))
         return 3 * inflated(node, size) + 2 * math.prod(size) * node.dtype.itemsize
-    variable = unit.piece.variable
-    chunks = math.prod(len(along) for along in unit.tile) * max(map(len, unit.blocks))
-    inflating = 4 * variable.chunk_bytes if variable.filters else 0
-    block = sum(part.out.stop - part.out.start for part in max(unit.blocks, key=len))
-    elements = block * math.prod(_lengths(unit.box)[1:])
-    raw = 2 * chunks * variable.chunk_bytes if variable.filters else 0
-    return inflating + max(raw, elements * variable.dtype.itemsize)
+    return loading.memory(unit)
 
 
 def _lengths(box: Box) -> tuple[int, ...]:

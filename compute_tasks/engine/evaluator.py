@@ -24,7 +24,7 @@ from compute_tasks.engine.source_reader import SourceReader
 Box = tuple[slice, ...]
 """A run of places along each dimension, both ends given."""
 
-CACHE_BYTES = 1 << 17
+CACHE_BYTES = 1 << 18
 """Bytes, at most, of each array that a function of points gets at a time."""
 
 

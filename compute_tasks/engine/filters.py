@@ -37,6 +37,11 @@ def check_filters(filters: Sequence[Filter], itemsize: int) -> None:
         raise UnsupportedError("a filter applied twice, or two compressions")
 
 
+def buffers(filters: Sequence[Filter]) -> int:
+    """Return how many chunks, at most, are held between one step and the next in decoding one."""
+    return sum(step.number != FLETCHER32 for step in filters[1:])
+
+
 class Decoder:
     """Undoes the filters of one variable's chunks, one chunk at a time, in buffers it reuses.
 
@@ -45,7 +50,7 @@ class Decoder:
 
     def __init__(self, filters: Sequence[Filter], itemsize: int, chunk_bytes: int) -> None:
         self.filters, self.itemsize, self.chunk_bytes = tuple(filters), itemsize, chunk_bytes
-        self.inflated, self.unshuffled = np.empty((2, chunk_bytes + CHECKSUM_BYTES), "u1")
+        self.buffers = np.empty((buffers(filters), chunk_bytes + CHECKSUM_BYTES), "u1")
 
     def decode(self, data: np.ndarray, mask: int, out: np.ndarray) -> None:
         """Put the values of the stored bytes into `out`, both of bytes, or raise DamagedChunkError.
@@ -53,6 +58,7 @@ class Decoder:
         `mask` has the bits of the filters that were not applied to this chunk.
         """
         applied = [step.number for n, step in enumerate(self.filters) if not mask >> n & 1]
+        unused = iter(self.buffers)
         while applied:
             number = applied.pop()
             # A checksum taken before the step makes its input longer.
@@ -61,11 +67,11 @@ class Decoder:
                 data = _checked(data)
             elif number == SHUFFLE and self.itemsize > 1:
                 _expect(data, expected)
-                target = self.unshuffled[:expected] if applied else out
+                target = next(unused)[:expected] if applied else out
                 unshuffle(data, target, self.itemsize)
                 data = target
             elif number in INFLATE:
-                data = _inflated(number, data, self.inflated[:expected] if applied else out)
+                data = _inflated(number, data, next(unused)[:expected] if applied else out)
         _expect(data, self.chunk_bytes)
         if data is not out:
             out[...] = data

@@ -14,9 +14,9 @@ import numpy as np
 from compute_tasks.engine import adding
 from compute_tasks.engine.blocks import Unit, positions
 from compute_tasks.engine.bytes import fill
-from compute_tasks.engine.filters import SHUFFLE, DamagedChunkError, Decoder
+from compute_tasks.engine.filters import SHUFFLE, DamagedChunkError, Decoder, buffers
 from compute_tasks.engine.hyperslab import Part
-from compute_tasks.engine.layout import NEVER_WRITTEN, Handle, VariableIndex
+from compute_tasks.engine.layout import NEVER_WRITTEN, Filter, Handle, VariableIndex
 from compute_tasks.engine.reader import ChunkReader, damaged
 from compute_tasks.engine.reduction import Source
 from compute_tasks.engine.scratch import Scratch
@@ -43,6 +43,20 @@ def loaded(source: Source, unit: Unit, descriptor: Handle, scratch: Scratch) -> 
     if _is_raw(unit):
         return _Chunks(source, unit, descriptor).blocks(scratch)
     return _assembled(source, unit, descriptor, scratch)
+
+
+def memory(unit: Unit) -> int:
+    """Return about how many bytes of buffers the blocks of a unit are read and inflated in."""
+    variable: VariableIndex = unit.piece.variable
+    size, filters = variable.chunk_bytes, variable.filters
+    chunks = max(map(len, unit.blocks)) * math.prod(map(len, unit.tile))
+    stored = int(variable.sizes.max(initial=0)) if filters else 0
+    if _is_raw(unit):
+        return chunks * (size + stored) + buffers(_after_shuffle(variable)) * size
+    steps = max(sum(map(_count, block)) for block in unit.blocks)
+    lengths = [along[-1].out.stop - along[0].out.start for along in unit.tile]
+    block = steps * math.prod(lengths) * variable.dtype.itemsize
+    return block + (stored + (1 + buffers(filters)) * size if filters else 0)
 
 
 def plain(values: np.ndarray) -> Loaded:
@@ -107,6 +121,13 @@ def _is_raw(unit: Unit) -> bool:
     return bool(written.all() and not variable.masks[grid].any())
 
 
+def _after_shuffle(variable: VariableIndex) -> Sequence[Filter]:
+    """Return the filters but for a shuffle that came first, which rows are put together from."""
+    filters = variable.filters
+    shuffled = bool(filters) and filters[0].number == SHUFFLE and variable.dtype.itemsize > 1
+    return filters[1:] if shuffled else filters
+
+
 def _is_most(unit: Unit) -> bool:
     """Tell whether the unit has most of its chunks, so that they may as well be read whole."""
     steps = (part for block in unit.blocks for part in block)
@@ -159,12 +180,12 @@ class _Chunks:
     def __init__(self, source: Source, unit: Unit, descriptor: Handle) -> None:
         self.unit, self.descriptor, self.variable = unit, descriptor, unit.piece.variable
         variable = self.variable
-        filters, itemsize = variable.filters, variable.dtype.itemsize
-        shuffled = bool(filters) and filters[0].number == SHUFFLE and itemsize > 1
+        filters, itemsize = _after_shuffle(variable), variable.dtype.itemsize
+        shuffled = len(filters) < len(variable.filters)
         number = variable.chunk_bytes // itemsize
         plane, stride = (number, 1) if shuffled else (1, itemsize)
         self.form = _form(source, variable.dtype, plane, stride)
-        self.decoder = Decoder(filters[1:] if shuffled else filters, itemsize, variable.chunk_bytes)
+        self.decoder = Decoder(filters, itemsize, variable.chunk_bytes)
         grid = np.ix_(*unit.chunks)
         # One line of chunks for each chunk along the first dimension.
         lines = len(unit.chunks[0]), -1

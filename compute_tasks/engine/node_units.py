@@ -24,6 +24,11 @@ class NodeUnit:
         """Where the unit lies in the whole array."""
         return (slice(self.blocks[0].start, self.blocks[-1].stop), *self.inner)
 
+    @property
+    def places(self) -> Box:
+        """The places the unit has of the whole array."""
+        return self.box
+
     def within(self, window: Box) -> "NodeUnit | None":
         """Return what the unit has in a window of all dimensions but the first, if anything."""
         inner = tuple(
@@ -40,12 +45,12 @@ def units_of(node: Node, reduction: Reduction) -> Iterator[AnyUnit]:
     """Yield the units of a node in the order in which they are to be merged."""
     if math.prod(node.shape) == 0:
         return
-    wanted = None
+    labels = None
     if reduction.grouped == 0 and reduction.labels is not None:
-        wanted = np.asarray(reduction.labels) >= 0
+        labels = np.asarray(reduction.labels)
     state_bytes = None if reduction.kept(0) else state(reduction, node.shape)
     if isinstance(node, Stored):
-        yield from units(node.source.pieces, state_bytes, wanted)
+        yield from units(node.source.pieces, state_bytes, labels)
     else:
         yield from _node_units(node, state_bytes or 0)
 

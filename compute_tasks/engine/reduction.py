@@ -86,11 +86,11 @@ class Reduction:
             if axis == self.grouped or axis not in self.axes
         )
 
-    def span(self, box: tuple[slice, ...]) -> slice:
-        """Return the run of groups that the data in a box of the input lie in, at least one."""
+    def span(self, places: tuple[slice | np.ndarray, ...]) -> slice:
+        """Return the run of groups that these places of the input lie in, at least one."""
         if self.grouped is None or self.labels is None:
             return slice(0, self.groups)
-        labels = np.asarray(self.labels[box[self.grouped]])
+        labels = np.asarray(self.labels[places[self.grouped]])
         found = labels[labels >= 0]
         return slice(int(found.min()), int(found.max()) + 1) if found.size else slice(0, 1)
 

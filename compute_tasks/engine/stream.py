@@ -55,7 +55,7 @@ def reduce(
         done, left = done + merged, one.units[merged:]
         for unit, part in zip(left, _computed(node, reduction, left, one.threads), strict=True):
             box = _moved(unit.box, one.window)
-            cells.merge(reduction.region(box, reduction.span(unit.box)), part)
+            cells.merge(reduction.region(box, reduction.span(unit.places)), part)
             done, merged = done + 1, merged + 1
             parts.keep(merged, state, *what)
             report(done / total)
@@ -96,7 +96,7 @@ def _moved(box: Box, window: Box) -> Box:
 def _reduced(node: Node, reduction: Reduction, unit: AnyUnit, worker: Worker) -> Accumulator:
     """Return the cells of one unit, its blocks added one after the other."""
     # A series has groups by the hundred, of which a unit knows a few.
-    own = reduction.within(reduction.span(unit.box))
+    own = reduction.within(reduction.span(unit.places))
     places = UnitPlaces(own, unit.box)
     part = accumulator(reduction.statistic, places.cells)
     for block in _blocks(node, unit, worker):

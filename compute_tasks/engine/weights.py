@@ -58,6 +58,10 @@ class Weights:
     def sum(self, region: Region | None = None) -> np.ndarray:
         """Return the weights in a region (None: everywhere), spread to its shape if need be."""
         if region is None:
-            return self.whole + self.apart if self._gaps[0] else self.whole
+            if not self._gaps[0]:
+                return self.whole
+            self.apart += self.whole
+            self.whole[...] = 0
+            return self.apart
         whole = self.whole[(*region[:-1], slice(None))] if region else self.whole
         return whole + self.apart[region] if self._gaps[0] else whole

@@ -5,7 +5,7 @@ values are put in here: deflated chunks by HDF5's direct write, NetCDF-3 values 
 """
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from functools import partial
@@ -24,6 +24,8 @@ from compute_tasks.errors import TooLarge
 from compute_tasks.parts import NO_PARTS, Parts
 
 Task = tuple[Destination, Box]
+Place = tuple[Path, str]
+"""A file, and a variable in it."""
 Block = tuple[Task, Packed, list[np.ndarray]]
 """A task, its chunks that are to be stored, and what is to be kept of it as a part."""
 RUN_BYTES = 1 << 21
@@ -55,13 +57,15 @@ def write(
     total = sum(math.prod(target.node.shape) for target in targets)
     targets, done = _small_in_memory(targets, threads, lambda n: report(n / total), parts)
     work = list(_work(targets, most))
+    with guard():
+        plain = {_place(t): PlainVariable(t.path, t.name) for t in targets if not t.chunk}
     parts.there(_name(task) for task in work if not _in_memory(task))
     with Workers() as workers, _Files(guard) as files:
 
         def finished(task: Task) -> Block:
             found = None if _in_memory(task) else parts.load(*_name(task))
             with workers.one() as worker:
-                make = _packed if task[0].chunk else partial(_put, guard=guard)
+                make = _packed if task[0].chunk else partial(_put, plain=plain, guard=guard)
                 packed, kept = make(task, found, worker)
                 if found is not None or not parts.active or _in_memory(task):
                     return task, packed, []
@@ -107,6 +111,10 @@ def _in_memory(task: Task) -> bool:
     return isinstance(task[0].node, np.ndarray)
 
 
+def _place(target: Destination) -> Place:
+    return target.path, target.name
+
+
 def _name(task: Task) -> tuple[str, str, Box]:
     """Return what tells a block from others of the same run."""
     target, box = task
@@ -136,13 +144,17 @@ def _packed(
 
 
 def _put(
-    task: Task, found: list[np.ndarray] | None, worker: Worker, guard: Guard
+    task: Task,
+    found: list[np.ndarray] | None,
+    worker: Worker,
+    plain: Mapping[Place, PlainVariable],
+    guard: Guard,
 ) -> tuple[Packed, list[np.ndarray]]:
     """Put a block in its place in a file without chunks and return its values."""
     target, box = task
     values = _values(task, worker) if found is None else found[0]
     with guard():
-        PlainVariable(target.path, target.name).put(values, box, target.fill, worker.scratch)
+        plain[_place(target)].put(values, box, target.fill, worker.scratch)
     return [], [values]
 
 

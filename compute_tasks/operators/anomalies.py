@@ -69,7 +69,10 @@ def anomaly_attributes(data: xr.DataArray, long_name: str) -> dict[str, Any]:
 
 
 def _less(values: np.ndarray, means: np.ndarray, kind: np.dtype) -> np.ndarray:
-    return (values - means).astype(kind, copy=False)
+    # Numpy subtracts faster where it need not convert meanwhile.
+    result = values.astype(np.result_type(values, means))
+    result -= means
+    return result.astype(kind, copy=False)
 
 
 def _subtracted(values: Any, means: Any, places: np.ndarray, kind: np.dtype) -> Any:

@@ -107,8 +107,9 @@ def _add_valid(
 @_inner
 def _across(values: np.ndarray, columns: np.ndarray, weights: np.ndarray, line: np.ndarray) -> None:
     """Put the weighted sums of the columns of one row into `line`."""
-    line[:] = 0.0
-    for n in range(columns.shape[0]):
+    for i in range(line.size):
+        line[i] = weights[0, i] * values[columns[0, i]]
+    for n in range(1, columns.shape[0]):
         for i in range(line.size):
             line[i] += weights[n, i] * values[columns[n, i]]
 
@@ -135,5 +136,7 @@ def _is_finite(field: np.ndarray) -> bool:
     wrong = False
     for row in field:
         for i in range(row.size):
-            wrong |= not abs(row[i]) < np.inf
+            # Zero in the precision of the row, unless it is infinite or NaN.
+            apart = row[i] - row[i]
+            wrong |= apart != apart
     return not wrong

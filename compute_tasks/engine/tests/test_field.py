@@ -16,6 +16,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from compute_tasks.engine.blocks import Piece
+from compute_tasks.engine.evaluation import values as values_of
+from compute_tasks.engine.evaluator import whole
 from compute_tasks.engine.expression import Pointwise, Stored, Taken
 from compute_tasks.engine.field import Field
 from compute_tasks.engine.index import index_file
@@ -246,3 +248,8 @@ def test_only_the_chunks_of_a_selection_are_read(
     monkeypatch.setattr("compute_tasks.engine.bytes.os.preadv", counted)
     np.asarray((data * 2)[3:9:2])
     assert sorted(set(seen)) == sorted(offsets[3:9:2].tolist())
+
+
+def test_a_result_in_memory_is_not_copied() -> None:
+    result = numbers((3, 4))
+    assert np.shares_memory(values_of(result, whole(result.shape)), result)

@@ -12,12 +12,13 @@ import pytest
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
-from compute_tasks.engine import blocks
+from compute_tasks.engine import blocks, recurring
 from compute_tasks.engine.blocks import Piece
 from compute_tasks.engine.budget import MemoryNeeded
 from compute_tasks.engine.expression import Mapwise, Pointwise, Stored, Taken
 from compute_tasks.engine.index import index_file
 from compute_tasks.engine.layout import DamagedFileError
+from compute_tasks.engine.node_units import units_of
 from compute_tasks.engine.reduction import STATISTICS, Reduction, Source
 from compute_tasks.engine.stream import memory, reduce
 from compute_tasks.engine.tests.files import File
@@ -41,6 +42,8 @@ def small_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(blocks, "BLOCK_BYTES", 256)
     monkeypatch.setattr(blocks, "UNIT_BYTES", 1024)
     monkeypatch.setattr(blocks, "TILE_BYTES", 512)
+    monkeypatch.setattr(blocks, "MOST_BYTES", 2048)
+    monkeypatch.setattr(recurring, "RUN_BYTES", 512)
     monkeypatch.setattr(blocks, "WIDE", 4)
 
 
@@ -115,7 +118,10 @@ def some_reduction(random: np.random.Generator, shape: tuple[int, ...]) -> Reduc
     axes = frozenset(some_of(random, numbers))
     weights: dict[int | tuple[int, ...], np.ndarray] = {}
     if statistic in ("sum", "mean"):
-        weights = {axis: random.random(shape[axis]) for axis in axes if random.random() < 0.4}
+        for axis in axes:
+            if random.random() < 0.4:
+                apart = random.random(one_of(random, [(1,), (shape[axis],)]))
+                weights[axis] = np.resize(apart, shape[axis])
         several = tuple(sorted(some_of(random, numbers)))
         if len(several) > 1 and random.random() < 0.4:
             weights[several] = random.random([shape[axis] for axis in several])
@@ -343,7 +349,7 @@ def test_cells_that_do_not_fit_are_computed_in_several_passes(
     labels = np.arange(120) % 30
     reduction = Reduction("std", frozenset({0}), {}, 0, labels, 30)
     whole = reduce(source, reduction, threads=2)
-    assert memory(source, reduction, threads=2) > 60_000_000
+    assert memory(source, reduction, threads=2) > 25_000_000
     tracemalloc.start()
     tight = reduce(source, reduction, threads=2, memory_bytes=16_000_000)
     peak = tracemalloc.get_traced_memory()[1]
@@ -352,11 +358,50 @@ def test_cells_that_do_not_fit_are_computed_in_several_passes(
     assert tight.tobytes() == whole.tobytes()
 
 
+@pytest.mark.parametrize(("steps", "count"), [(1, 3), (2, 15)])
+def test_units_have_some_groups_only_where_these_recur_and_have_large_cells(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, steps: int, count: int
+) -> None:
+    values = np.random.default_rng(0).random((60, 20, 30), "f4")
+    monkeypatch.setattr(blocks, "MOST_BYTES", values.nbytes)
+    monkeypatch.setattr(recurring, "RUN_BYTES", 3 * 4 * values[0].nbytes)
+    path = written(tmp_path, values, (steps, 20, 30))
+    source = Source((piece(path, origin=(0, 0, 0)), piece(path, origin=(60, 0, 0))), values.dtype)
+    labels = np.arange(120) % 15
+    reduction = Reduction("mean", frozenset({0}), {}, 0, labels, 15)
+    cut = list(units_of(Stored(source), reduction))
+    spans = [reduction.span(unit.places) for unit in cut]
+    assert {span.stop - span.start for span in spans} == {count}
+    assert sum(len(unit.chunks[0]) for unit in cut) == 120 // steps
+    found = [reduce(source, reduction, threads=threads) for threads in (1, 3)]
+    np.testing.assert_allclose(found[0], expected(np.concatenate([values] * 2), reduction))
+    assert found[0].tobytes() == found[1].tobytes()
+
+
 def test_what_cannot_fit_is_refused_with_the_numbers(tmp_path: Path) -> None:
     source = Source((piece(written(tmp_path, np.ones((60, 40)), (60, 40))),), np.dtype("f8"))
     with pytest.raises(MemoryNeeded, match=r"about 1 MB .* more than the 1 MB") as refusal:
         reduce(source, Reduction("mean", frozenset({0})), threads=2, memory_bytes=1000)
     assert refusal.value.needed > refusal.value.allowed == 1000
+
+
+@pytest.mark.parametrize("kind", ["f4", "i2"])
+def test_a_large_chunk_is_held_twice_at_most(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    monkeypatch.undo()
+    values = np.random.default_rng(0).integers(0, 2**15, (40, 300, 400)).astype(kind)
+    source = Source((piece(written(tmp_path, values, values.shape)),), values.dtype)
+    reduction = Reduction("mean", frozenset({0, 1}))
+    allowed = 2 * values.nbytes + 1_000_000
+    assert memory(source, reduction, threads=1) < allowed
+    reduce(source, reduction, threads=1)
+    tracemalloc.start()
+    found = reduce(source, reduction, threads=1, memory_bytes=allowed)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < allowed
+    np.testing.assert_allclose(found, values.mean((0, 1), dtype="f8"))
 
 
 def test_one_giant_chunk_is_reduced(tmp_path: Path) -> None:
