@@ -14,7 +14,7 @@ import numpy as np
 
 from compute_tasks.engine.hyperslab import Index, Part, parts
 from compute_tasks.engine.layout import File, VariableIndex
-from compute_tasks.engine.recurring import together, wanted
+from compute_tasks.engine.recurring import recur, together, wanted
 
 BLOCK_BYTES = 1 << 20
 """Bytes of one block, about: what a thread reads and computes at a time."""
@@ -65,7 +65,7 @@ class Piece:
         return [parts(places, size) for places, size in pairs]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Unit:
     """What one thread computes alone: a box of a piece, as blocks of chunks one after the other."""
 
@@ -73,7 +73,7 @@ class Unit:
     tile: tuple[tuple[Part, ...], ...]
     blocks: tuple[tuple[Part, ...], ...]
 
-    @property
+    @cached_property
     def box(self) -> Box:
         """Where the unit lies in the whole input."""
         first = slice(self.blocks[0][0].out.start, self.blocks[-1][-1].out.stop)
@@ -89,7 +89,7 @@ class Unit:
         first = [part.chunk for block in self.blocks for part in block]
         return [first, *([part.chunk for part in along] for along in self.tile)]
 
-    @property
+    @cached_property
     def places(self) -> tuple[np.ndarray, *Box]:
         """The places the unit has of the whole input: those of the first dimension, and the box."""
         first = positions([part.out for block in self.blocks for part in block])
@@ -126,18 +126,20 @@ def units(
     for piece in pieces:
         if not math.prod(piece.shape):
             continue
-        first, own = piece.parts[0], None
+        first, own, cells = piece.parts[0], None, state_bytes or 0
         if labels is not None:
             own = labels[piece.origin[0] : piece.end[0]]
             first = wanted(first, own)
+            # What recurs is kept together, and of what does not a unit has little anyway.
+            cells //= max(1, int(labels.max()) + 1)
         for tile in _tiles(piece):
             step = _bytes(piece, tile)
             runs: Iterable[Sequence[Part]] = [first] if first else []
-            if own is not None and STATE_SHARE * (state_bytes or 0) > MOST_BYTES:
+            if own is not None and recur(own) and STATE_SHARE * (state_bytes or 0) > MOST_BYTES:
                 # A unit would not be worth the cells of all groups.
                 runs = together(first, own, step)
             for run in runs:
-                for blocks in _runs(run, step, state_bytes or 0, total):
+                for blocks in _runs(run, step, cells, total):
                     yield Unit(piece, tile, blocks)
 
 

@@ -20,6 +20,12 @@ def wanted(parts: Sequence[Part], labels: np.ndarray) -> list[Part]:
     return [part for part, group in zip(parts, highest, strict=True) if group >= 0]
 
 
+def recur(labels: np.ndarray) -> bool:
+    """Tell whether a group comes again after others."""
+    known = labels[labels >= 0]
+    return bool((known[1:] < known[:-1]).any())
+
+
 def together(
     parts: Sequence[Part], labels: np.ndarray, part_bytes: int
 ) -> Iterator[Sequence[Part]]:

@@ -38,6 +38,9 @@ class Weights:
             self.apart = places.shaped(self.apart + self.whole)
             self.whole = np.zeros(())
         self._gaps[:] = self.apart.any()
+        if not self._gaps[0]:
+            # Units that wait to be merged need not hold what nobody will add.
+            self.apart = np.broadcast_to(0.0, self.apart.shape)
 
     def join(self, places: UnitPlaces) -> None:
         """Join columns of the same group."""
