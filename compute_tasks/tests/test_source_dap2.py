@@ -130,7 +130,7 @@ def arrays(draw):
     return leaf, np.array(values, leaf.dtype).reshape(shape)
 
 
-@settings(deadline=None, max_examples=150)
+@settings(deadline=None, max_examples=80)
 @given(arrays())
 def test_every_type_is_decoded(case):
     leaf, values = case

@@ -15,7 +15,7 @@ def layouts(draw):
     return shape, draw(st.none() | st.just(stored))
 
 
-@settings(deadline=None, max_examples=200)
+@settings(deadline=None, max_examples=100)
 @given(layouts(), st.sampled_from([1, 2, 4, 8]), st.integers(1, 10**6))
 def test_blocks_are_whole_stored_chunks_within_the_target(layout, itemsize, target):
     shape, stored = layout

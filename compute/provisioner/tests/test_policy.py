@@ -317,7 +317,7 @@ def room_taken(nodes):
     )
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=200, deadline=None)
 @given(pictures)
 def test_no_pool_ever_starts_nodes_above_its_maximum(picture):
     pool, nodes, waiting = picture
@@ -329,7 +329,7 @@ def test_no_pool_ever_starts_nodes_above_its_maximum(picture):
         assert count <= pool.step
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=200, deadline=None)
 @given(pictures)
 def test_a_node_at_work_is_stopped_only_when_it_is_gone_or_its_deadline_is_over(picture):
     pool, nodes, waiting = picture

@@ -30,7 +30,7 @@ def job(number, started, ended, owner="alice"):
     return NodeJob(job=UUID(int=number), owner=owner, started=at(started), ended=at(ended))
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(spans, st.lists(spans, max_size=5), st.none() | st.integers(0, 9000), st.integers(0, 9000))
 def test_the_shares_of_a_node_add_up_to_its_cost(span, times, since, until):
     one = node(*span)

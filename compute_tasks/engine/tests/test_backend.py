@@ -20,7 +20,7 @@ from compute_tasks.tests import data
 
 NUMBERS = itertools.count()
 MANY = settings(
-    max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow], derandomize=True
+    max_examples=80, deadline=None, suppress_health_check=[HealthCheck.too_slow], derandomize=True
 )
 
 

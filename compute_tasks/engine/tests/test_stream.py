@@ -168,7 +168,7 @@ def plain(values: np.ndarray, weights: np.ndarray, reduction: Reduction) -> np.n
 
 
 @settings(
-    max_examples=200,
+    max_examples=120,
     deadline=None,
     derandomize=True,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
