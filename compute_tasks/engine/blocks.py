@@ -123,20 +123,23 @@ def units(
     `labels` are the groups of its places; chunks that have only places of none are left out.
     """
     total = sum(math.prod(piece.shape) * piece.variable.dtype.itemsize for piece in pieces)
+    cells = state_bytes or 0
+    # Otherwise a unit would not be worth the cells of all groups.
+    apart = STATE_SHARE * cells > MOST_BYTES
+    if labels is not None:
+        # What recurs is kept together, and of what does not a unit has little anyway.
+        cells //= max(1, int(labels.max(initial=-1)) + 1)
     for piece in pieces:
         if not math.prod(piece.shape):
             continue
-        first, own, cells = piece.parts[0], None, state_bytes or 0
+        first, recurs = piece.parts[0], False
         if labels is not None:
             own = labels[piece.origin[0] : piece.end[0]]
-            first = wanted(first, own)
-            # What recurs is kept together, and of what does not a unit has little anyway.
-            cells //= max(1, int(labels.max()) + 1)
+            first, recurs = wanted(first, own), apart and recur(own)
         for tile in _tiles(piece):
             step = _bytes(piece, tile)
             runs: Iterable[Sequence[Part]] = [first] if first else []
-            if own is not None and recur(own) and STATE_SHARE * (state_bytes or 0) > MOST_BYTES:
-                # A unit would not be worth the cells of all groups.
+            if recurs:
                 runs = together(first, own, step)
             for run in runs:
                 for blocks in _runs(run, step, cells, total):

@@ -59,7 +59,10 @@ class Weights:
         self._gaps[:] = True
 
     def sum(self, region: Region | None = None) -> np.ndarray:
-        """Return the weights in a region (None: everywhere), spread to its shape if need be."""
+        """Return the weights in a region (None: everywhere), of a shape that spreads to its shape.
+
+        All of them are put together in place, for no copy.
+        """
         if region is None:
             if not self._gaps[0]:
                 return self.whole
