@@ -24,6 +24,10 @@ GATHER_SECONDS = 0.1
 """How long what a job says is gathered, to be recorded at once: a short job waits for no database
 while it runs, and others wait less for it."""
 
+INSIST_SECONDS = 10.0
+"""When a job that is lost and has not ended is interrupted again: some library may have taken the
+first time for a failure of its own. Tidying up takes less."""
+
 INTERRUPT = signal.SIGUSR2
 """What a lost lease sends to the thread that runs the job, in a process made for it."""
 
@@ -152,5 +156,7 @@ class Lease:
                     due = time.monotonic() + extending
             if self.lost():
                 self._interrupt()
+                while not self._released.wait(INSIST_SECONDS):
+                    self._interrupt()
         finally:
             connection.close()

@@ -20,6 +20,7 @@ from compute.soak.mix import data
 from compute.testing import client
 from compute.testing.parts import part, redis_part
 from compute.testing.postgres import fresh_database
+from compute.tests.processes import alive
 from compute.tests.waiting import eventually
 from compute_tasks.tests.data import tas_files
 from compute_tasks.tests.servers import files, web
@@ -138,11 +139,6 @@ def running(plant, source):
     requests.delete(f"{plant.url}/wps/api/job/{job_id}", timeout=20)
 
 
-def alive(processes):
-    living = psutil.wait_procs(processes, timeout=0)[1]
-    return [process for process in living if process.status() != psutil.STATUS_ZOMBIE]
-
-
 def test_a_killed_worker_leaves_no_process_and_its_job_goes_on_within_two_leases(
     plant, running, source
 ):
@@ -167,7 +163,7 @@ def test_a_worker_told_to_end_hands_its_job_back_within_the_grace(plant, running
     worker.signal(signal.SIGTERM)
     assert worker.process.wait(GRACE + 2) == 0
     assert time.monotonic() - told >= GRACE / 2
-    assert not alive(below)
+    eventually(lambda: not alive(below), 5)
     assert plant.status(job_id) == "ProcessAccepted"
     assert client.messages(plant.url, job_id)[-1] == "handed back by its worker"
     source.gate.set()

@@ -13,6 +13,7 @@ import pytest
 
 from compute.broker import PROGRAMS
 from compute.demo.server import service
+from compute.tests.processes import alive
 from compute.tests.waiting import eventually
 
 pytestmark = pytest.mark.integration
@@ -29,12 +30,6 @@ def one(processes, word):
     """Return the outermost process that runs the program, below its guard."""
     found = [process for process in processes if word in " ".join(process.cmdline())]
     return next(process for process in found if "guard.py" not in " ".join(process.cmdline()))
-
-
-def ended(processes):
-    return not any(
-        process.is_running() and process.status() != psutil.STATUS_ZOMBIE for process in processes
-    )
 
 
 def ready(running):
@@ -58,7 +53,7 @@ def test_a_signal_stops_everything_and_ends_with_exit_code_0(tmp_path, number):
         serve, below = family(running)
         serve.send_signal(number)
         assert running.process.wait(40) == 0
-        assert ended([serve, *below])
+        eventually(lambda: not alive([serve, *below]), 5)
     lines = running.log.read_text().splitlines()
     assert re.sub(r"\x1b\[[0-9]*m", "", lines[-1]) == "serve  | stopped"
     assert "Traceback" not in running.log.read_text()
@@ -114,7 +109,7 @@ def test_workers_outlive_the_provisioner_and_are_taken_over_by_the_next(own):
     assert len(list((own.data_dir / "nodes").iterdir())) == 1
     serve, below = family(own)
     serve.kill()
-    eventually(lambda: ended([serve, worker, *below]))
+    eventually(lambda: not alive([serve, worker, *below]))
 
 
 def _kill(running, names):
@@ -139,14 +134,14 @@ def test_nothing_is_left_when_it_is_killed(own):
     serve, below = family(own)
     assert len(below) >= 6
     serve.kill()
-    eventually(lambda: ended([serve, *below]))
+    eventually(lambda: not alive([serve, *below]))
 
 
 def test_nothing_is_left_when_its_starter_is_killed(own):
     serve, below = family(own)
     own.process.kill()
     os.kill(serve.pid, signal.SIGKILL)
-    eventually(lambda: ended([serve, *below]))
+    eventually(lambda: not alive([serve, *below]))
 
 
 def test_a_data_folder_in_use_is_refused(served):
