@@ -20,7 +20,7 @@ from compute_tasks.plan import Plan, Step
 from compute_tasks.progress import Progress
 from compute_tasks.regrid.apply import regrid
 from compute_tasks.regrid.resolve import inside, target
-from compute_tasks.sources import open_source
+from compute_tasks.sources import ahead, open_source
 from compute_tasks.sources.policy import SourcePolicy
 
 
@@ -33,7 +33,7 @@ class Opener:
     """Opens variables, each file's once, until the stack closes them."""
 
     def __init__(self, policy: SourcePolicy, workspace: Path, stack: ExitStack) -> None:
-        self._policy, self._workspace, self._stack = policy, workspace, stack
+        self.policy, self._workspace, self._stack = policy, workspace, stack
         self._opened: dict[tuple[str, str], xr.Dataset] = {}
         self.at_once = policy.connections
 
@@ -41,7 +41,7 @@ class Opener:
         """Return the dataset of a variable; raises as `open_source`."""
         key = (variable.uri, variable.variable)
         if key not in self._opened:
-            dataset = open_source(variable, self._policy, workspace=self._workspace)
+            dataset = open_source(variable, self.policy, workspace=self._workspace)
             self._stack.callback(dataset.close)
             self._opened[key] = dataset
         return self._opened[key]
@@ -94,13 +94,19 @@ def _open_all(plan: Plan, opener: Opener, progress: Progress) -> dict[str, xr.Da
     different = list({(v.uri, v.variable): v for v in plan.sources.values()}.values())
     # Several at a time, because remote hosts take their time to answer.
     pool = ThreadPoolExecutor(opener.at_once, "open")
-    try:
-        each = map if len(different) == 1 else pool.map
-        for count, _ in enumerate(each(opener, different), start=1):
-            progress.opened(count, len(different))
-    finally:
-        # A run that is dismissed does not wait for hosts that do not answer.
-        pool.shutdown(wait=False, cancel_futures=True)
+    with ahead.opening(different, opener.policy) as wait:
+
+        def open_one(variable: Variable) -> None:
+            wait(variable)
+            opener(variable)
+
+        try:
+            each = map if len(different) == 1 else pool.map
+            for count, _ in enumerate(each(open_one, different), start=1):
+                progress.opened(count, len(different))
+        finally:
+            # A run that is dismissed does not wait for hosts that do not answer.
+            pool.shutdown(wait=False, cancel_futures=True)
     return {name: opener(variable) for name, variable in plan.sources.items()}
 
 

@@ -62,6 +62,12 @@ def recall(identity: Identity, name: str, folder: Path | None) -> xr.Dataset | N
     return dataset.copy()
 
 
+def may_know(identity: Identity, name: str, folder: Path) -> bool:
+    """Tell whether there is something to recall, if it is of the file in this state."""
+    key = (identity, name)
+    return key in _held or _entry(folder, key).exists()
+
+
 def remember(dataset: xr.Dataset, identity: Identity, name: str, folder: Path | None) -> None:
     """Keep a variable that was opened since the file was in this state.
 
