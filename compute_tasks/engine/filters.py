@@ -17,7 +17,17 @@ from compute_tasks.engine.layout import Filter, UnsupportedError
 
 DEFLATE, SHUFFLE, FLETCHER32, ZSTD = 1, 2, 3, 32015
 INFLATE: dict[int, Any] = {DEFLATE: deflate_decode, ZSTD: zstd_decode}
-NAMES = {4: "szip", 5: "nbit", 6: "scaleoffset", 307: "bzip2", 32001: "blosc", 32004: "lz4"}
+NAMES = {
+    4: "szip",
+    5: "nbit",
+    6: "scaleoffset",
+    307: "bzip2",
+    32001: "blosc",
+    32004: "lz4",
+    32008: "bitshuffle",
+    32013: "zfp",
+    32026: "blosc2",
+}
 CHECKSUM_BYTES = 4
 
 

@@ -14,6 +14,10 @@ BLOCK_BYTES = 64 * 2**20
 """Bytes of one dask block, about; what a task reads and computes at a time."""
 LOADED_BYTES = 4 * 2**20
 """Coordinates up to this size are read when a file is opened."""
+NO_FILTER = (
+    "it is compressed in a way that this server has no filter of HDF5 for; its operator can "
+    "install the package hdf5plugin, which has many"
+)
 
 
 def blocks(
@@ -46,10 +50,14 @@ class Reader:
         except TaskError:
             raise
         except (OSError, RuntimeError, ValueError, EOFError) as error:
-            raise SourceError(
-                f"{self.uri}: variable {self.name!r} cannot be read, its data are damaged",
-                locator="variable",
-            ) from error
+            why = NO_FILTER if _lacks_filter(error) else "its data are damaged"
+            message = f"{self.uri}: variable {self.name!r} cannot be read, {why}"
+            raise SourceError(message, locator="variable") from error
+
+
+def _lacks_filter(error: Exception) -> bool:
+    """Tell whether it was a filter that is not there, as netCDF4 or h5py say it."""
+    return any(text in str(error) for text in ("undefined filter", "find plugin", "not registered"))
 
 
 def make_lazy(dataset: xr.Dataset, uri: str, fields: Mapping[str, Field]) -> xr.Dataset:
