@@ -9,7 +9,7 @@ import pickle
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from threading import Lock
@@ -28,12 +28,12 @@ OPENED = b"."
 
 
 @contextmanager
-def opening(variables: Iterable[Variable], policy: SourcePolicy) -> Iterator[Callable[..., None]]:
+def opening(variables: Sequence[Variable], policy: SourcePolicy) -> Iterator[Callable[..., None]]:
     """Have variables of many files opened that are not known, as long as the context lasts.
 
     Gives a function that waits until a variable need not be waited for any longer.
     """
-    helpers = _helpers(_unknown(variables, policy), policy)
+    helpers = _helpers(variables, policy)
     coming = {_key(variable): helper for helper in helpers for variable in helper.variables}
 
     def wait(variable: Variable) -> None:
@@ -47,8 +47,15 @@ def opening(variables: Iterable[Variable], policy: SourcePolicy) -> Iterator[Cal
             helper.end()
 
 
-def _unknown(variables: Iterable[Variable], policy: SourcePolicy) -> list[Variable]:
-    return [v for v in variables if policy.indexes and _is_unknown(v, policy, policy.indexes)]
+def _helpers(variables: Sequence[Variable], policy: SourcePolicy) -> list["_Helper"]:
+    count, folder = width(), policy.indexes
+    if len(variables) < LEAST or count == 1 or folder is None:
+        return []
+    unknown = [variable for variable in variables if _is_unknown(variable, policy, folder)]
+    if len(unknown) < LEAST:
+        return []
+    # Neighbours by different ones, so that the first to be asked for come first.
+    return [_Helper(unknown[number::count], policy) for number in range(count)]
 
 
 def _is_unknown(variable: Variable, policy: SourcePolicy, folder: Path) -> bool:
@@ -57,14 +64,6 @@ def _is_unknown(variable: Variable, policy: SourcePolicy, folder: Path) -> bool:
     except TaskError:
         return False
     return state is not None and not remembered.may_know(state, variable.variable, folder)
-
-
-def _helpers(unknown: Sequence[Variable], policy: SourcePolicy) -> list["_Helper"]:
-    count = width()
-    if len(unknown) < LEAST or count == 1:
-        return []
-    # Neighbours by different ones, so that the first to be asked for come first.
-    return [_Helper(unknown[number::count], policy) for number in range(count)]
 
 
 def _key(variable: Variable) -> tuple[str, str]:
