@@ -1,8 +1,8 @@
-"""Deflating shuffled numbers quickly: bytes that only noise fills are stored as they are.
+"""Deflating shuffled numbers quickly: each of their bytes in the way that suits it.
 
-The middle or low bytes of most floats look random. Deflating them takes half of the time, in
-writing and in reading, and saves nothing; the format has blocks for what is not compressed
-(RFC 1951). Any zlib reads the result.
+The middle or low bytes of most floats look random. Looking for repeats among them takes most of the
+time of writing and saves next to nothing. Where all values are as frequent the bytes are stored as
+they are, elsewhere each is coded for itself (see `literals`). Any zlib reads the result.
 """
 
 import struct
@@ -11,18 +11,18 @@ from itertools import groupby
 import numpy as np
 from isal import isal_zlib
 
-from compute_tasks.engine.value_kernels import are_even
+from compute_tasks.engine import literals
 
 LEVEL = 1
 """Of ISA-L: about six times as fast as zlib at its level 1, and the size much the same."""
-SAMPLE_BYTES = 1 << 13
-EVEN_BYTES = 1 << 12
-LEAST_SAVED = 0.03
-"""The part of a sample that deflating must save to be worth its time."""
 HEADER = b"\x78\x01"
+LAST = b"\x03\x00"
+"""An empty last block."""
 STORED_BYTES = 0xFFFF
 """Bytes of one stored block, at most."""
 RAW = -15
+
+Pieces = list[bytes | memoryview]
 
 
 def deflated(data: np.ndarray, planes: int) -> bytes:
@@ -31,42 +31,42 @@ def deflated(data: np.ndarray, planes: int) -> bytes:
     They are those of numbers after shuffling: planes of equal length, of each number's first byte,
     second byte and so on.
     """
-    length = data.size // planes
-    starts = range(0, data.size, max(1, length))
-    noisy = [_is_noise(data[start : start + length]) for start in starts]
-    if not any(noisy):
+    kinds = literals.kinds(data, planes).tolist()
+    if not any(kinds):
         return bytes(isal_zlib.compress(data, LEVEL))
-    pieces: list[bytes | memoryview] = [HEADER]
+    length = data.size // planes
+    pieces: Pieces = [HEADER]
     begin = 0
-    for noise, run in groupby(noisy):
+    for kind, run in groupby(kinds):
         end = begin + length * len(list(run))
-        pieces += _stored(data[begin:end]) if noise else [_packed(data[begin:end])]
+        if kind == literals.EVEN:
+            pieces += _stored(data[begin:end])
+        elif kind == literals.UNEVEN:
+            pieces += [_coded(data[start : start + length]) for start in range(begin, end, length)]
+        else:
+            pieces += _packed(data[begin:end])
         begin = end
-    # An empty last block, and the sum of all bytes.
-    pieces += [b"\x03\x00", struct.pack(">I", isal_zlib.adler32(data))]
+    pieces += [LAST, struct.pack(">I", isal_zlib.adler32(data))]
     return b"".join(pieces)
 
 
-def _is_noise(plane: np.ndarray) -> bool:
-    """Tell by a sample whether deflating saves next to nothing."""
-    middle = max(0, plane.size - SAMPLE_BYTES) // 2
-    sample = plane[middle : middle + SAMPLE_BYTES]
-    if not are_even(sample[:EVEN_BYTES]):
-        return False
-    # What repeats itself saves much, however evenly its bytes are used.
-    return len(isal_zlib.compress(sample, LEVEL)) > (1 - LEAST_SAVED) * sample.size
-
-
-def _stored(data: np.ndarray) -> list[bytes | memoryview]:
+def _stored(data: np.ndarray) -> Pieces:
     """Return blocks that hold the bytes as they are."""
-    pieces: list[bytes | memoryview] = []
+    pieces: Pieces = []
     for begin in range(0, data.size, STORED_BYTES):
         block = data[begin : begin + STORED_BYTES]
         pieces += [struct.pack("<BHH", 0, block.size, block.size ^ STORED_BYTES), block.data]
     return pieces
 
 
-def _packed(data: np.ndarray) -> bytes:
+def _coded(data: np.ndarray) -> memoryview:
+    """Return a block of codes, and an empty one that ends at a whole byte."""
+    out = np.empty(literals.room(data.size), "u4")
+    size = literals.code(data, out)
+    return memoryview(out.view("u1")[:size].data)
+
+
+def _packed(data: np.ndarray) -> Pieces:
     """Return deflated blocks that end at a whole byte and are not the last ones."""
     packer = isal_zlib.compressobj(LEVEL, isal_zlib.DEFLATED, RAW)
-    return bytes(packer.compress(data) + packer.flush(isal_zlib.Z_SYNC_FLUSH))
+    return [packer.compress(data), packer.flush(isal_zlib.Z_SYNC_FLUSH)]

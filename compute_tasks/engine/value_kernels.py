@@ -17,18 +17,6 @@ def blank(values: np.ndarray, absent: Any) -> None:
             values[i] = np.nan
 
 
-@kernel
-def are_even(data: np.ndarray) -> bool:
-    """Tell whether all bytes occur about as often as they do in noise."""
-    counts = np.zeros(256, np.int64)
-    for byte in data:
-        counts[byte] += 1
-    squares = 0.0
-    for count in counts:
-        squares += float(count) * float(count)
-    return bool(squares <= 1.1 * data.size * data.size / 256 + data.size)
-
-
 def shuffled(values: np.ndarray, fill: np.generic | None, out: np.ndarray) -> None:
     """Put the first bytes of all values into `out` (bytes), then all second ones, and so on.
 
