@@ -12,10 +12,11 @@ from typing import Any, NamedTuple
 
 import numba
 import numpy as np
+from numba.extending import overload
 
 from compute_tasks.engine.compiling import kernel
 
-DIRECT, SHUFFLED, SINGLE, PACKED = 0, 1, 2, 3
+DIRECT, SWAPPED, SHUFFLED, SINGLE, PACKED = 0, 1, 2, 3, 4
 FLOATING, SIGNED, UNSIGNED = 0, 1, 2
 
 
@@ -25,8 +26,9 @@ class Form(NamedTuple):
     Its bytes, the lowest first, are `plane` bytes from each other; those of the next number are
     `stride` bytes away. `code` is PACKED for what means `number * scale + offset`, each step
     rounded to float32 if `rounded`. For a float32 that means itself it is SINGLE, or SHUFFLED if
-    its bytes are far from each other, or DIRECT if it stands in memory as numpy has it. `missing`
-    stored numbers stand for none, besides NaN; with SHUFFLED and DIRECT there is at most one.
+    its bytes are far from each other, or DIRECT if it stands in memory as numpy has it, or SWAPPED
+    if it does but for the order of its bytes; the last two begin at multiples of four. `missing`
+    stored numbers stand for none, besides NaN; with all but SINGLE and PACKED there is at most one.
     """
 
     code: int
@@ -79,7 +81,9 @@ def _put_together(data: np.ndarray, start: int, form: Form, row: np.ndarray) -> 
         for i in range(count):
             out[i] = given[i]
     else:
-        _swap_singles(data[start - 3 : start - 3 + 4 * count].view(np.uint32), out)
+        given = data[start - 3 : start - 3 + 4 * count].view(np.uint32)
+        for i in range(count):
+            row[i] = _number(given[i])
     for number in range(1, form.missing.size):
         absent = np.float32(form.missing[number])
         for i in range(count):
@@ -102,13 +106,24 @@ def _unshuffle(data: np.ndarray, start: int, plane: int, out: np.ndarray) -> Non
         )
 
 
-@_part
-def _swap_singles(whole: np.ndarray, out: np.ndarray) -> None:
-    for i in range(out.size):
-        number = whole[i]
-        low = (number >> np.uint32(24)) | ((number >> np.uint32(8)) & np.uint32(0xFF00))
-        high = (number & np.uint32(0xFF00)) << np.uint32(8)
-        out[i] = low | high | (number << np.uint32(24))
+def _number(value: Any) -> Any:
+    """Return the number that an element of a row is: words are float32 with their bytes swapped."""
+    raise NotImplementedError("for compiled loops only")
+
+
+@overload(_number)
+def _number_of(value: Any) -> Any:
+    return _itself if isinstance(value, numba.types.Float) else _swapped
+
+
+def _itself(value: Any) -> Any:
+    return value
+
+
+def _swapped(value: Any) -> Any:
+    low = (value >> np.uint32(24)) | ((value >> np.uint32(8)) & np.uint32(0xFF00))
+    high = (value & np.uint32(0xFF00)) << np.uint32(8)
+    return np.uint32(low | high | (value << np.uint32(24))).view(np.float32)
 
 
 @_part
@@ -210,6 +225,7 @@ def add_sums(
     step_weights, weights = places.step_weights, places.weights
     code, absent, nothing = form.code, _absent(form), np.float64(np.nan)
     memory = data.view(np.float32) if code == DIRECT else np.empty(0, np.float32)
+    words = data.view(np.uint32) if code == SWAPPED else np.empty(0, np.uint32)
     singles, doubles = np.empty(count, np.float32), np.empty(count)
     bits, plane = singles.view(np.uint32), form.plane
     collapsed, last, gaps = total.shape[1] < count, -1, np.int32(0)
@@ -238,6 +254,9 @@ def add_sums(
             if code == DIRECT:
                 row = memory[start // 4 : start // 4 + count]
                 gaps = _add(row, absent, share, totals, loads, cells, collapsed)
+            elif code == SWAPPED:
+                turned = words[start // 4 : start // 4 + count]
+                gaps = _add(turned, absent, share, totals, loads, cells, collapsed)
             elif code != PACKED:
                 if code == SHUFFLED:
                     _unshuffle(data, start, plane, bits)
@@ -274,7 +293,7 @@ def _add(
     """Add a row times its weight to a row of cells; return how many of its values are missing."""
     gaps, sums = np.int32(0), total[cells]
     for i in range(row.size):
-        value = row[i]
+        value = _number(row[i])
         there = (value == value) & (value != absent)
         sums[i] += share * np.float64(value) if there else 0.0
         gaps += np.int32(0) if there else np.int32(1)
@@ -286,7 +305,7 @@ def _add(
 @_part
 def _add_norms(row: np.ndarray, absent: Any, share: float, norms: np.ndarray) -> None:
     for i in range(row.size):
-        value = row[i]
+        value = _number(row[i])
         norms[i] += share if (value == value) & (value != absent) else 0.0
 
 
@@ -329,6 +348,7 @@ def add_extremes(
     starts, targets = places.starts, places.targets
     code, absent, nothing = form.code, _absent(form), np.float64(np.nan)
     memory = data.view(np.float32) if code == DIRECT else np.empty(0, np.float32)
+    words = data.view(np.uint32) if code == SWAPPED else np.empty(0, np.uint32)
     singles, doubles = np.empty(count, np.float32), np.empty(count)
     bits, plane = singles.view(np.uint32), form.plane
     collapsed, last, found = best.shape[1] < count, -1, np.full((1, count), np.nan)
@@ -346,6 +366,9 @@ def add_extremes(
             if code == DIRECT:
                 row = memory[start // 4 : start // 4 + count]
                 _keep(row, absent, lowest, table, cells)
+            elif code == SWAPPED:
+                turned = words[start // 4 : start // 4 + count]
+                _keep(turned, absent, lowest, table, cells)
             elif code != PACKED:
                 if code == SHUFFLED:
                     _unshuffle(data, start, plane, bits)
@@ -364,12 +387,12 @@ def _keep(row: np.ndarray, absent: Any, lowest: bool, table: np.ndarray, cells: 
     best = table[cells]
     if lowest:
         for i in range(row.size):
-            value, old = row[i], best[i]
+            value, old = _number(row[i]), best[i]
             better = (np.float64(value) < old) | (old != old)
             best[i] = np.float64(value) if better & (value != absent) else old
     else:
         for i in range(row.size):
-            value, old = row[i], best[i]
+            value, old = _number(row[i]), best[i]
             better = (np.float64(value) > old) | (old != old)
             best[i] = np.float64(value) if better & (value != absent) else old
 
@@ -406,6 +429,7 @@ def add_moments(
     starts, targets = places.starts, places.targets
     code, absent, nothing = form.code, _absent(form), np.float64(np.nan)
     memory = data.view(np.float32) if code == DIRECT else np.empty(0, np.float32)
+    words = data.view(np.uint32) if code == SWAPPED else np.empty(0, np.uint32)
     singles, doubles = np.empty(count, np.float32), np.empty(count)
     bits, plane = singles.view(np.uint32), form.plane
     collapsed, last, gaps = first.shape[1] < count, -1, np.int32(0)
@@ -429,6 +453,13 @@ def add_moments(
                 gaps = _add_squares(row, absent, bases, distances, powers, cells)
                 if gaps > 0 and not collapsed:
                     _add_norms(row, absent, 1.0, counts[target])
+            elif code == SWAPPED:
+                turned = words[start // 4 : start // 4 + count]
+                if open_rows[target]:
+                    _begin(turned, absent, shift, level, open_rows, target, collapsed)
+                gaps = _add_squares(turned, absent, bases, distances, powers, cells)
+                if gaps > 0 and not collapsed:
+                    _add_norms(turned, absent, 1.0, counts[target])
             elif code != PACKED:
                 if code == SHUFFLED:
                     _unshuffle(data, start, plane, bits)
@@ -467,9 +498,9 @@ def _begin(
     """Take the values of a row as shifts of cells that have none."""
     cells, left = shift[target], False
     for i in range(row.size):
-        value, cell = np.float64(row[i]), 0 if collapsed else i
+        value, cell = _number(row[i]), 0 if collapsed else i
         if cells[cell] != cells[cell]:
-            if value - value == 0 and row[i] != absent:
+            if value - value == 0 and value != absent:
                 cells[cell] = value
             else:
                 left = True
@@ -491,7 +522,7 @@ def _add_squares(
     shifts, ones, squares = base[cells], first[cells], second[cells]
     gaps = np.int32(0)
     for i in range(row.size):
-        value = row[i]
+        value = _number(row[i])
         there = (value == value) & (value != absent)
         distance = np.float64(value) - shifts[i] if there else 0.0
         ones[i] += distance

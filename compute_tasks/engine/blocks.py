@@ -16,7 +16,7 @@ from compute_tasks.engine.hyperslab import Index, Part, parts
 from compute_tasks.engine.layout import File, VariableIndex
 from compute_tasks.engine.recurring import recur, together, wanted
 
-BLOCK_BYTES = 1 << 20
+BLOCK_BYTES = 1 << 21
 """Bytes of one block, about: what a thread reads and computes at a time."""
 TILE_BYTES = 1 << 25
 """Bytes of one step of chunks, at most, where the chunks are no larger."""

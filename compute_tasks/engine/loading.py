@@ -12,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 
 from compute_tasks.engine import adding
-from compute_tasks.engine.blocks import Unit, positions
+from compute_tasks.engine.blocks import BLOCK_BYTES, Unit, positions
 from compute_tasks.engine.bytes import fill
 from compute_tasks.engine.filters import SHUFFLE, DamagedChunkError, Decoder, buffers
 from compute_tasks.engine.hyperslab import Part
@@ -24,7 +24,7 @@ from compute_tasks.engine.scratch import Scratch
 GAP_BYTES = 1 << 16
 """Bytes between neighbouring chunks that are read rather than skipped."""
 BYTE = np.dtype("u1")
-Read = Callable[[int, int, np.ndarray], None]
+Read = Callable[[int, np.ndarray], None]
 KINDS = {"f": adding.FLOATING, "i": adding.SIGNED, "u": adding.UNSIGNED}
 
 
@@ -52,7 +52,8 @@ def memory(unit: Unit) -> int:
     chunks = max(map(len, unit.blocks)) * math.prod(map(len, unit.tile))
     stored = int(variable.sizes.max(initial=0)) if filters else 0
     if _is_raw(unit):
-        return chunks * (size + stored) + buffers(_after_shuffle(variable)) * size
+        gaps = min(GAP_BYTES * max(map(len, unit.blocks)), BLOCK_BYTES)
+        return chunks * (size + stored) + gaps + buffers(_after_shuffle(variable)) * size
     steps = max(sum(map(_count, block)) for block in unit.blocks)
     lengths = [along[-1].out.stop - along[0].out.start for along in unit.tile]
     block = steps * math.prod(lengths) * variable.dtype.itemsize
@@ -99,7 +100,7 @@ def _single(missing: int, plane: int, stride: int) -> int:
         return adding.SINGLE
     if stride == 1:
         return adding.SHUFFLED
-    return adding.DIRECT if plane == 1 else adding.SINGLE
+    return adding.DIRECT if plane == 1 else adding.SWAPPED
 
 
 def _number(given: float | None, dtype: np.dtype, otherwise: float) -> float:
@@ -187,79 +188,96 @@ class _Chunks:
         self.form = _form(source, variable.dtype, plane, stride)
         self.decoder = Decoder(filters, itemsize, variable.chunk_bytes)
         grid = np.ix_(*unit.chunks)
-        # One line of chunks for each chunk along the first dimension.
+        # One line of chunks for each chunk along the first dimension, and some lines for a block.
         lines = len(unit.chunks[0]), -1
         self.offsets = variable.offsets[grid].reshape(lines)
         self.ends = self.offsets + variable.sizes[grid].reshape(lines)
+        self.lengths = np.fromiter(map(len, unit.blocks), "int64")
+        self.begins = np.cumsum(self.lengths) - self.lengths
+        self.firsts = np.minimum.reduceat(self.offsets.min(axis=1), self.begins)
+        self.spans = np.maximum.reduceat(self.ends.max(axis=1), self.begins) - self.firsts
+        self.together = self._stand_together()
         first = 0 if self.form.plane > 0 else (itemsize - 1) * plane
         self.starts = first + _inner_starts(unit, stride)
 
+    def _stand_together(self) -> np.ndarray:
+        """Tell of which blocks the bytes of all chunks are read in one go, gaps included."""
+        stored = np.add.reduceat((self.ends - self.offsets).sum(axis=1), self.begins)
+        near = self.spans <= stored + np.minimum(GAP_BYTES * self.lengths, BLOCK_BYTES)
+        if self.variable.filters:
+            return near
+        # Rows are taken from what is read: all numbers of a block must be whole ones.
+        apart = self.offsets - np.repeat(self.firsts, self.lengths)[:, None]
+        fits = apart % self.variable.dtype.itemsize == 0
+        fits &= apart - apart[:, :1] == np.arange(apart.shape[1]) * self.variable.chunk_bytes
+        return near & np.logical_and.reduceat(fits.all(axis=1), self.begins)
+
     def blocks(self, scratch: Scratch) -> Iterator[Loaded]:
-        count, size = self.offsets.shape[1], self.variable.chunk_bytes
-        lengths = np.fromiter(map(len, self.unit.blocks), "int64")
-        data = scratch.array((int(lengths.max()) * count * size,), BYTE)
-        begins = np.cumsum(lengths) - lengths
-        read = self._inflated(begins, lengths, scratch) if self.variable.filters else self._read
-        step = math.prod(self.variable.chunk[1:]) * self.form.stride
-        parts = [part for block in self.unit.blocks for part in block]
-        lines = np.repeat(np.arange(len(parts)), [_count(part) for part in parts])
-        # Where each step is in lines of chunks one after the other.
-        places = lines * count * size + positions([part.local for part in parts]) * step
-        done = 0
-        for begin, (block, steps) in zip(begins.tolist(), self.unit.steps(), strict=True):
-            read(begin, begin + len(block), data)
-            starts = places[done : done + len(steps)] - begin * count * size
-            yield Loaded(data, self.form, steps, starts, self.starts)
+        """Yield the blocks, each in the memory of the one before."""
+        whole = self.offsets.shape[1] * self.variable.chunk_bytes
+        room = int(self.lengths.max()) * whole
+        if not self.variable.filters:
+            room = max(room, int(self.spans[self.together].max(initial=0)))
+        data = scratch.array((room,), BYTE)
+        read = self._inflated(scratch) if self.variable.filters else self._read
+        places, done = self._step_starts(whole), 0
+        for number, (_, steps) in enumerate(self.unit.steps()):
+            read(number, data)
+            yield Loaded(data, self.form, steps, places[done : done + len(steps)], self.starts)
             done += len(steps)
 
-    def _read(self, begin: int, end: int, data: np.ndarray) -> None:
-        """Read some lines of chunks that are stored as they are, in one go if they make a run."""
-        offsets, ends = self.offsets[begin:end].ravel(), self.ends[begin:end].ravel()
-        size = self.variable.chunk_bytes
-        if (offsets[1:] == ends[:-1]).all() and (ends - offsets)[:-1].sum() == size * (
-            ends.size - 1
-        ):
-            self._fill(data[: ends[-1] - offsets[0]], int(offsets[0]), begin)
+    def _step_starts(self, whole: int) -> np.ndarray:
+        """Return where each step begins in the bytes of its block; a line of chunks has `whole`."""
+        starts = np.arange(len(self.offsets)) - np.repeat(self.begins, self.lengths)
+        starts *= whole
+        if not self.variable.filters:
+            as_stored = self.offsets[:, 0] - np.repeat(self.firsts, self.lengths)
+            starts = np.where(np.repeat(self.together, self.lengths), as_stored, starts)
+        parts = [part for block in self.unit.blocks for part in block]
+        step = math.prod(self.variable.chunk[1:]) * self.form.stride
+        counts = [_count(part) for part in parts]
+        return np.repeat(starts, counts) + positions([part.local for part in parts]) * step
+
+    def _read(self, number: int, data: np.ndarray) -> None:
+        """Read a block of chunks that are stored as they are."""
+        begin, first = int(self.begins[number]), int(self.firsts[number])
+        if self.together[number]:
+            self._fill(data[: self.spans[number]], first, begin)
             return
-        extents = zip(offsets.tolist(), ends.tolist(), strict=True)
-        for number, (offset, stop) in enumerate(extents):
-            self._fill(data[number * size : number * size + stop - offset], offset, begin)
+        size = self.variable.chunk_bytes
+        for place, (offset, end) in enumerate(self._extents(number)):
+            self._fill(data[place * size : place * size + end - offset], offset, begin)
 
-    def _inflated(self, begins: np.ndarray, lengths: np.ndarray, scratch: Scratch) -> Read:
-        """Return what reads and inflates lines of chunks, in one go where they stand together.
-
-        `begins` and `lengths` are those of the runs of lines it will be asked for.
-        """
+    def _inflated(self, scratch: Scratch) -> Read:
+        """Return what reads and inflates a block of chunks."""
         sizes = self.ends - self.offsets
-        firsts = np.minimum.reduceat(self.offsets.min(axis=1), begins)
-        spans = np.maximum.reduceat(self.ends.max(axis=1), begins) - firsts
-        apart = spans > np.add.reduceat(sizes.sum(axis=1), begins) + GAP_BYTES * lengths
-        room = int(np.where(apart, sizes.max(), spans).max())
+        room = int(np.where(self.together, self.spans, sizes.max()).max())
         stored, size = scratch.array((room,), BYTE), self.variable.chunk_bytes
-        columns = (firsts.tolist(), spans.tolist(), apart.tolist())
-        known = dict(zip(begins.tolist(), zip(*columns, strict=True), strict=True))
 
-        def read(begin: int, end: int, data: np.ndarray) -> None:
-            first, span, is_apart = known[begin]
-            if not is_apart:
-                self._fill(stored[:span], first, begin)
-            extents = zip(
-                self.offsets[begin:end].ravel().tolist(),
-                self.ends[begin:end].ravel().tolist(),
-                strict=True,
-            )
-            for number, (offset, stop) in enumerate(extents):
-                if is_apart:
-                    chunk = stored[: stop - offset]
-                    self._fill(chunk, offset, begin)
+        def read(number: int, data: np.ndarray) -> None:
+            begin, first = int(self.begins[number]), int(self.firsts[number])
+            together = self.together[number]
+            if together:
+                self._fill(stored[: self.spans[number]], first, begin)
+            for place, (offset, end) in enumerate(self._extents(number)):
+                if together:
+                    chunk = stored[offset - first : end - first]
                 else:
-                    chunk = stored[offset - first : stop - first]
+                    chunk = stored[: end - offset]
+                    self._fill(chunk, offset, begin)
                 try:
-                    self.decoder.decode(chunk, 0, data[number * size : (number + 1) * size])
+                    self.decoder.decode(chunk, 0, data[place * size : (place + 1) * size])
                 except DamagedChunkError as error:
-                    raise self._damaged(begin, number, error) from error
+                    raise self._damaged(begin, place, error) from error
 
         return read
+
+    def _extents(self, number: int) -> Iterator[tuple[int, int]]:
+        """Return where the chunks of a block begin and end in the file."""
+        lines = slice(self.begins[number], self.begins[number] + self.lengths[number])
+        return zip(
+            self.offsets[lines].ravel().tolist(), self.ends[lines].ravel().tolist(), strict=True
+        )
 
     def _fill(self, out: np.ndarray, offset: int, line: int) -> None:
         try:
