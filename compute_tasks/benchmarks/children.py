@@ -19,6 +19,8 @@ from typing import Any
 TICKS = os.sysconf("SC_CLK_TCK")
 TOOL = Path(sys.executable).with_name("compute")
 """The command as users start it."""
+INSTALLED = {"PYTHONDONTWRITEBYTECODE": ""}
+"""The run that is not counted leaves compiled modules behind, as installing a program does."""
 
 
 class FailedError(Exception):
@@ -44,7 +46,7 @@ def fresh(command: Sequence[str], environment: Mapping[str, str] | None = None) 
             stdin=subprocess.DEVNULL,
             stdout=said,
             stderr=said,
-            env=None if environment is None else {**os.environ, **environment},
+            env={**os.environ, **INSTALLED, **(environment or {})},
         )
         _, status, usage = os.wait4(process.pid, 0)
         wall = time.perf_counter() - start

@@ -6,8 +6,8 @@ Names are tried first, then standard names, then roles (`x`, `latitude`, `time`,
 
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
+from typing import Any
 
-import cf_xarray  # noqa: F401  registers the `.cf` accessor
 import xarray as xr
 
 from compute_tasks.cf.times import is_time
@@ -40,6 +40,14 @@ ROLES = (
     Y,
     Role(("Z", "vertical"), frozenset({"z", "lev", "level", "vertical"}), LEVELS),
 )
+
+
+def conventions(dataset: xr.Dataset) -> Any:
+    """Return the accessor of cf-xarray, which knows what the variables are in the conventions."""
+    # Most requests name axes as their files do; loading it would take longer than opening these.
+    import cf_xarray  # noqa: F401, PLC0415  registers the accessor
+
+    return dataset.cf
 
 
 def data_dimensions(dataset: xr.Dataset) -> tuple[str, ...]:
@@ -141,7 +149,9 @@ def _sharing(dataset: xr.Dataset, axis: str) -> frozenset[str]:
 
 def is_longitude(dataset: xr.Dataset, axis: str) -> bool:
     """Say whether `axis` holds geographic longitudes, which repeat every 360 degrees."""
-    return axis in dataset.cf.coordinates.get("longitude", ()) or axis.lower() in LONGITUDE.names
+    if axis.lower() in LONGITUDE.names:
+        return True
+    return axis in conventions(dataset).coordinates.get("longitude", ())
 
 
 def is_on_map(dataset: xr.Dataset) -> bool:
@@ -165,7 +175,7 @@ def _candidates(dataset: xr.Dataset, wanted: str) -> Iterator[list[str]]:
     offered = axis_names(dataset)
     yield [axis for axis in offered if axis == wanted]
     yield [axis for axis in offered if axis.lower() == wanted.lower()]
-    standard_names = dataset.cf.standard_names.get(wanted.lower(), [])
+    standard_names = conventions(dataset).standard_names.get(wanted.lower(), [])
     yield [axis for axis in offered if axis in standard_names]
     for role in ROLES:
         if wanted.lower() in role.words:
@@ -174,7 +184,7 @@ def _candidates(dataset: xr.Dataset, wanted: str) -> Iterator[list[str]]:
 
 def _by_role(dataset: xr.Dataset, role: Role) -> Iterator[list[str]]:
     offered = axis_names(dataset)
-    marked = {**dataset.cf.coordinates, **dataset.cf.axes}
+    marked = {**conventions(dataset).coordinates, **conventions(dataset).axes}
     for key in role.keys:
         yield [axis for axis in offered if axis in marked.get(key, ())]
     yield [axis for axis in offered if axis.lower() in role.names]

@@ -6,6 +6,7 @@ in October 1582.
 """
 
 from collections.abc import Iterable
+from operator import attrgetter
 
 import cftime
 import numpy as np
@@ -13,7 +14,7 @@ import numpy as np
 EPOCH_DAYS = "days since 0001-01-01"
 MID_MONTH = 15
 """A day that every month has, after all that a calendar leaves out of one."""
-FIELDS = 7
+FIELDS = ("year", "month", "day", "hour", "minute", "second", "microsecond")
 DAY = 86_400_000_000
 YEARS = 2000
 """Years over which the length of one is averaged."""
@@ -23,15 +24,19 @@ def microseconds(
     dates: Iterable[cftime.datetime], calendar: str, has_year_zero: bool
 ) -> np.ndarray:
     """Return dates of one calendar as int64 microseconds since the start of its year 1."""
-    parts = np.fromiter(map(_parts, dates), dtype=(np.int64, FIELDS))
-    if not len(parts):
-        return np.empty(0, np.int64)
-    year, month, day, hour, minute, second, micro = parts.T
+    year, month, day, hour, minute, second, micro = fields(dates).T
+    if not year.size:
+        return year
     late = day >= MID_MONTH
     halves, places = np.unique((year * 12 + month - 1) * 2 + late, return_inverse=True)
     begins = _begins(halves, calendar, has_year_zero)[places]
     days = day - np.where(late, MID_MONTH, 1)
     return begins + (((days * 24 + hour) * 60 + minute) * 60 + second) * 1_000_000 + micro
+
+
+def fields(dates: Iterable[cftime.datetime]) -> np.ndarray:
+    """Return dates as int64 rows of FIELDS."""
+    return np.fromiter(map(attrgetter(*FIELDS), dates), dtype=(np.int64, len(FIELDS)))
 
 
 def days_of(
@@ -70,9 +75,3 @@ def _begins(halves: np.ndarray, calendar: str, has_year_zero: bool) -> np.ndarra
     ]
     days = cftime.date2num(firsts, EPOCH_DAYS, calendar=calendar, has_year_zero=has_year_zero)
     return np.asarray(days, np.int64) * DAY
-
-
-def _parts(date: cftime.datetime) -> tuple[int, ...]:
-    return (
-        date.year, date.month, date.day, date.hour, date.minute, date.second, date.microsecond,
-    )  # fmt: skip

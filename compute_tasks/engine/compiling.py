@@ -4,8 +4,25 @@ from collections.abc import Callable
 from typing import Any
 
 import numba
-from numba.core.caching import FunctionCache
+from numba.core.caching import CompileResultCacheImpl, FunctionCache
 from numba.core.runtime.nrt import rtsys
+
+
+class _Result(CompileResultCacheImpl):
+    """What is kept of a loop: its code, and little else.
+
+    By default that includes the modules of all functions in it, which are imported when it is
+    loaded. Those of numba are the compiler; only an error whose text is made in compiled code, as
+    none of ours is, looks at them.
+    """
+
+    def reduce(self, cres: Any) -> tuple[Any, ...]:
+        *code, environments = super().reduce(cres)
+        return *code, tuple(e for e in environments if e.consts or not _is_of_numba(e))
+
+
+def _is_of_numba(environment: Any) -> bool:
+    return str(environment.globals["__name__"]).startswith("numba.")
 
 
 class _Kept(FunctionCache):
@@ -14,6 +31,8 @@ class _Kept(FunctionCache):
     By default everything that compiling takes is imported first, which lasts longer than many a
     computation. Whoever compiles after all imports it then.
     """
+
+    _impl_class = _Result
 
     def load_overload(self, sig: Any, target_context: Any) -> Any:
         rtsys.initialize(target_context)

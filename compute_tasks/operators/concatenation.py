@@ -8,7 +8,7 @@ import xarray as xr
 
 from compute_tasks.cf import units
 from compute_tasks.cf.attributes import combined
-from compute_tasks.cf.axes import bounds_name, data_dimensions, find_axis
+from compute_tasks.cf.axes import bounds_name, conventions, data_dimensions, find_axis
 from compute_tasks.cf.grids import difference
 from compute_tasks.cf.times import calendar_of, is_time
 from compute_tasks.errors import InvalidInput
@@ -134,9 +134,12 @@ def _check_grids(datasets: Sequence[xr.Dataset], labels: Sequence[str], joining:
 
 def _positions(dataset: xr.Dataset) -> list[str]:
     """Return the longitudes and latitudes that are no axes of their own."""
-    found = dataset.cf.coordinates
-    names = [*found.get("longitude", ()), *found.get("latitude", ())]
-    return [name for name in names if dataset[name].ndim and name not in dataset.dims]
+    # Attributes say what a variable is, and bounds, for example, have none.
+    asked = [n for n, c in dataset.coords.items() if c.ndim and n not in dataset.dims and c.attrs]
+    if not asked:
+        return []
+    found = conventions(dataset).coordinates
+    return [n for n in (*found.get("longitude", ()), *found.get("latitude", ())) if n in asked]
 
 
 def _same_positions(first: xr.DataArray, other: xr.DataArray) -> bool:

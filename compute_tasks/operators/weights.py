@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 import xarray as xr
 
-from compute_tasks.cf.axes import bounds_name, find_axis
+from compute_tasks.cf.axes import bounds_name, conventions, find_axis
 from compute_tasks.cf.times import is_time
 from compute_tasks.errors import InvalidInput
 from compute_tasks.operators.time_cells import time_cells
@@ -124,7 +124,7 @@ def _cosines(dataset: xr.Dataset, dims: Sequence[str]) -> list[Weight]:
 
 def _measured(dataset: xr.Dataset, dims: Sequence[str]) -> Weight:
     """Return the areas of the cells that the file itself holds as a cell measure."""
-    for name in dataset.cf.cell_measures.get("area", ()):
+    for name in conventions(dataset).cell_measures.get("area", ()):
         if name in dataset.coords and set(dataset[name].dims) & set(dims):
             area = dataset[name].reset_coords(drop=True)
             return Weight(area.astype(np.float64).fillna(0.0), f"area from {name}")

@@ -1,20 +1,16 @@
 """Addresses to lazy datasets: local files, http(s), OPeNDAP, Zarr.
 
-`open_source` is the one door. It finds the way to the bytes (`local`, `thredds` with `http` and
-`opendap`), keeps what belongs to the variable and decodes it (`cf`), makes it lazy (`stored` for
-local files, `lazy` for everything else) and its invalid values missing (`valid`).
+`open_source` is the one door. It finds where the bytes are (`local`) and gives what is `remembered`
+of a local file; else `opening` finds the way to them.
 """
 
 from pathlib import Path
 
 import xarray as xr
 
-from compute_tasks.engine.field import Field
-from compute_tasks.engine.index import index_file
-from compute_tasks.engine.layout import DamagedFileError, FileIndex
-from compute_tasks.errors import InvalidInput, MissingInput, SourceError, TaskError
+from compute_tasks.errors import InvalidInput, MissingInput, TaskError
 from compute_tasks.model import Variable
-from compute_tasks.sources import cf, files, lazy, local, remembered, stored, valid
+from compute_tasks.sources import local, remembered
 from compute_tasks.sources.policy import SourcePolicy
 
 __all__ = ["SourcePolicy", "is_distant", "open_source"]
@@ -43,28 +39,12 @@ def open_source(
     if state and (known := remembered.recall(state, name, policy.indexes)):
         known.encoding["source"] = uri
         return known
-    raw, index = _opened(uri, path, name, policy, workspace)
-    with files.LIBRARY:
-        opened = _decoded(uri, raw, index, name)
+    # It loads the libraries for NetCDF and HDF5, and what is known needs neither.
+    from compute_tasks.sources import opening  # noqa: PLC0415
+
+    opened = opening.open_unknown(uri, path, name, policy, workspace)
     if state:
         remembered.remember(opened, state, name, policy.indexes)
-    return opened
-
-
-def _decoded(uri: str, raw: xr.Dataset, index: FileIndex | None, name: str) -> xr.Dataset:
-    """Return what belongs to the variable, decoded and lazy."""
-    kept = cf.keep(raw, name, uri)
-    try:
-        decoded = cf.decode(kept, name, uri)
-    except TaskError:
-        raise
-    except Exception as error:
-        message = f"{uri}: the attributes of {name!r} or its axes cannot be understood"
-        raise SourceError(message, locator="variable") from error
-    field, unindexed = _field(uri, index, kept[name], decoded[name])
-    opened = lazy.make_lazy(decoded, uri, {} if field is None else {name: field})
-    opened[name] = valid.masked(opened[name].variable, *valid.limits(kept[name].variable))
-    opened.encoding["unindexed"] = unindexed
     return opened
 
 
@@ -85,31 +65,3 @@ def _located(uri: str, policy: SourcePolicy) -> Path | None:
             locator="variable",
         )
     return local.located(uri, policy)
-
-
-def _opened(
-    uri: str, path: Path | None, name: str, policy: SourcePolicy, workspace: Path | None
-) -> tuple[xr.Dataset, FileIndex | None]:
-    """Return what is at an address, undecoded, with the index of the chunks of a file."""
-    try:
-        if path is None:
-            # What asks over the network takes a while to load, and many never do.
-            from compute_tasks.sources import thredds  # noqa: PLC0415
-
-            return thredds.open_remote(uri, policy, name, workspace)
-        raw = local.open_path(path, uri)
-        return raw, index_file(path, policy.indexes) if path.is_file() else None
-    except DamagedFileError as error:
-        raise SourceError(f"{uri} cannot be read: {error}", locator="variable") from error
-
-
-def _field(
-    uri: str, index: FileIndex | None, raw: xr.DataArray, decoded: xr.DataArray
-) -> tuple[Field | None, str]:
-    """Return the values as a field, or why they are none."""
-    if index is None:
-        return None, f"{uri} has no chunks of bytes that are read one by one"
-    try:
-        return stored.field(index, raw.variable, decoded.variable, str(raw.name)), ""
-    except stored.LeftToLibraryError as reason:
-        return None, str(reason)

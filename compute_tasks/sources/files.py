@@ -33,6 +33,23 @@ def _close_file_objects() -> None:
             h5py.File(identifier).close()
 
 
+def open_path(path: Path, uri: str) -> xr.Dataset:
+    """Open the NetCDF file or Zarr folder at a place found to be allowed, undecoded.
+
+    Errors name the uri.
+    """
+    try:
+        if path.is_dir():
+            return open_zarr(path, uri)
+        if path.is_file():
+            return open_netcdf(path, uri)
+    except PermissionError as error:
+        message = f"{uri}: this server has no permission to read it"
+        raise SourceError(message, locator="variable") from error
+    what = "is neither a file nor a folder" if path.exists() else "does not exist"
+    raise SourceError(f"{uri} {what}", locator="variable")
+
+
 def open_netcdf(path: Path, uri: str) -> xr.Dataset:
     """Open a NetCDF file; SourceError, naming the uri only, says why if it cannot be read."""
     kind = sniff.check_file(path, uri)

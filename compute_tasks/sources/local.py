@@ -9,28 +9,9 @@ from functools import lru_cache
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
-import xarray as xr
-
 from compute_tasks.errors import InvalidInput, SourceError, SourceRefused
-from compute_tasks.sources import files, urls
+from compute_tasks.sources import urls
 from compute_tasks.sources.policy import SourcePolicy
-
-
-def open_path(path: Path, uri: str) -> xr.Dataset:
-    """Open the NetCDF file or Zarr folder at a place found to be allowed, undecoded.
-
-    Errors name the uri.
-    """
-    try:
-        if path.is_dir():
-            return files.open_zarr(path, uri)
-        if path.is_file():
-            return files.open_netcdf(path, uri)
-    except PermissionError as error:
-        message = f"{uri}: this server has no permission to read it"
-        raise SourceError(message, locator="variable") from error
-    what = "is neither a file nor a folder" if path.exists() else "does not exist"
-    raise SourceError(f"{uri} {what}", locator="variable")
 
 
 def located(uri: str, policy: SourcePolicy) -> Path | None:

@@ -12,14 +12,16 @@ from importlib.metadata import version
 from pathlib import Path
 from threading import Lock
 
+import cftime
 import numpy as np
 import xarray as xr
 
 from compute_tasks.engine import sealed
 from compute_tasks.engine.field import Field
 from compute_tasks.engine.layout import Identity
+from compute_tasks.sources.packing import packed
 
-VERSION = 1
+VERSION = 2
 """Changes whenever what is remembered could be misread, or was decoded in another way."""
 HELD_BYTES = 1 << 28
 """Bytes of coordinates kept in memory."""
@@ -56,7 +58,7 @@ def recall(identity: Identity, name: str, folder: Path | None) -> xr.Dataset | N
         return None
     # The folder is ours alone, and the digest of what is in it holds.
     kept, dataset = pickle.loads(payload)  # noqa: S301
-    if kept != (_versions(), key):
+    if kept != key:
         return None
     _hold(key, dataset)
     return dataset.copy()
@@ -82,8 +84,7 @@ def remember(dataset: xr.Dataset, identity: Identity, name: str, folder: Path | 
     kept.set_close(None)
     _hold(key, kept)
     if folder is not None:
-        content = pickle.dumps(((_versions(), key), kept), pickle.HIGHEST_PROTOCOL)
-        sealed.write(_entry(folder, key), content)
+        sealed.write(_entry(folder, key), packed((key, kept)))
 
 
 def _is_at_hand(dataset: xr.Dataset, name: str) -> bool:
@@ -112,10 +113,13 @@ def _bytes(dataset: xr.Dataset) -> int:
 
 def _entry(folder: Path, key: Key) -> Path:
     identity, name = key
-    return folder / f"{sha256(f'{name} {identity.path}'.encode()).hexdigest()[:32]}.variable"
+    # Other versions have entries of their own: they may not even know what is in ours.
+    text = f"{_versions()} {name} {identity.path}"
+    return folder / f"{sha256(text.encode()).hexdigest()[:32]}.variable"
 
 
 @cache
 def _versions() -> tuple[str, ...]:
-    packages = ("esgf-compute", "xarray", "numpy", "cftime", "pandas")
-    return (str(VERSION), *map(version, packages))
+    # To look up a version takes a while; most libraries know their own.
+    known = (library.__version__ for library in (xr, np, cftime))
+    return str(VERSION), version("esgf-compute"), version("pandas"), *known

@@ -50,13 +50,17 @@ def computed(folder: Path, paths: list[Path], request: Request, **options: Any) 
     try:
         [output] = run(
             build(parse(request.operations[-1]["name"], **texts)),
-            sources=SourcePolicy(roots=(folder,)),
             workspace=folder / "workspace",
             destination=folder / "out",
             uid="run",
             provenance={},
             report=lambda percent, message: None,
-            **{"threads": 2, "cancelled": lambda: False, **options},
+            **{
+                "sources": SourcePolicy(roots=(folder,)),
+                "threads": 2,
+                "cancelled": lambda: False,
+                **options,
+            },
         )
     except TaskError as error:
         return type(error), error.locator, error.message

@@ -57,6 +57,17 @@ def test_times_counted_from_different_days_keep_their_dates(tmp_path):
     ]  # fmt: skip
 
 
+def test_pieces_on_curvilinear_grids_lie_in_the_same_place():
+    def piece(day, lat):
+        positions = ("y", "x"), np.full((2, 3), lat), {"standard_name": "latitude"}
+        values = xr.Dataset({"v": (("time", "y", "x"), np.zeros((1, 2, 3)))}, {"lat": positions})
+        return named(values.assign_coords(time=series([day], [0.0]).time), f"{day}.nc")
+
+    assert run("aggregate", piece(0, 5.0), piece(1, 5.0)).sizes["time"] == 2
+    with pytest.raises(InvalidInput, match=r"0\.nc and 1\.nc lie elsewhere: lat differs"):
+        run("aggregate", piece(0, 5.0), piece(1, 5.1))
+
+
 def test_different_calendars_are_refused_by_name_and_file():
     a, b = named(data.tas((2000,)), "a.nc"), named(data.tas((2001,), "360_day"), "b.nc")
     with pytest.raises(InvalidInput, match=r"calendars differ: noleap in a.nc, 360_day in b.nc"):

@@ -36,7 +36,7 @@ def test_what_others_opened_is_what_would_have_been_opened_here(policy, variable
     expected = [open_source(variable, alone).load() for variable in variables]
     remembered._held.clear()
     with ahead.opening(variables, policy) as wait, monkeypatch.context() as patch:
-        patch.setattr("compute_tasks.sources.local.open_path", lambda *_: pytest.fail("opened"))
+        patch.setattr("compute_tasks.sources.files.open_path", lambda *_: pytest.fail("opened"))
         for variable, own in zip(variables, expected, strict=True):
             wait(variable)
             xr.testing.assert_identical(open_source(variable, policy).load(), own)

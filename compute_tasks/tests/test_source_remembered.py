@@ -44,7 +44,7 @@ def test_what_is_remembered_is_what_was_opened(policy, monkeypatch, forgotten):
     first = source(policy)
     if forgotten:
         remembered._held.clear()
-    monkeypatch.setattr("compute_tasks.sources.local.open_path", lambda *_: pytest.fail("opened"))
+    monkeypatch.setattr("compute_tasks.sources.files.open_path", lambda *_: pytest.fail("opened"))
     second = source(policy)
     assert isinstance(second.tas.variable.data, Field)
     equal(second, first)
@@ -63,6 +63,15 @@ def test_a_damaged_memory_counts_for_nothing(policy, damage):
     first = source(policy)
     for path in policy.indexes.iterdir():
         path.write_bytes(damage(path.read_bytes()))
+    remembered._held.clear()
+    equal(source(policy), first)
+
+
+def test_each_version_has_memories_of_its_own(policy, monkeypatch):
+    first = source(policy)
+    (kept,) = policy.indexes.glob("*.variable")
+    sealed.write(kept, b"what only another version understands")
+    monkeypatch.setattr(remembered, "_versions", lambda: ("another",))
     remembered._held.clear()
     equal(source(policy), first)
 

@@ -15,7 +15,7 @@ NAMESPACES = {
 }
 SCHEMAS = "http://schemas.opengis.net/"
 
-_NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+_NOT_XML = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
 _TYPES = etree.XMLSchema(
     etree.XML("""
     <schema xmlns="http://www.w3.org/2001/XMLSchema">
