@@ -1,7 +1,6 @@
 """Streamed reductions give what numpy gives, whatever the files, threads and missing values."""
 
 import itertools
-import os
 import tracemalloc
 from collections.abc import Iterator
 from pathlib import Path
@@ -277,24 +276,16 @@ def test_extremes_keep_the_type_of_the_data(tmp_path: Path) -> None:
     assert found == values.max()
 
 
-def test_every_chunk_is_read_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_every_chunk_is_read_once(tmp_path: Path, offsets_read: list[int]) -> None:
     values = np.random.default_rng(0).random((40, 7, 9))
     one = piece(written(tmp_path, values, (40, 2, 3)))
-    offsets: list[int] = []
-    preadv = os.preadv
-
-    def counted(descriptor: int, buffers: Any, offset: int) -> int:
-        offsets.append(offset)
-        return preadv(descriptor, buffers, offset)
-
-    monkeypatch.setattr("compute_tasks.engine.bytes.os.preadv", counted)
     reduce(Source((one,), values.dtype), Reduction("mean", frozenset({0})), threads=2)
-    assert sorted(offsets) == sorted(one.variable.offsets.ravel().tolist())
+    assert sorted(offsets_read) == sorted(one.variable.offsets.ravel().tolist())
 
 
 @pytest.mark.parametrize(("between", "together"), [(3, True), (1 << 17, False)])
 def test_records_are_read_with_what_is_between_them_unless_that_is_much(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, between: int, together: bool
+    tmp_path: Path, offsets_read: list[int], between: int, together: bool
 ) -> None:
     values = np.random.default_rng(0).random((20, 6), "f4")
     path = tmp_path / "records.nc"
@@ -303,18 +294,11 @@ def test_records_are_read_with_what_is_between_them_unless_that_is_much(
             dataset.createDimension(name, length)
         dataset.createVariable("w", "i1", ("time", "y"))
         dataset.createVariable("v", "f4", ("time", "x"))[:] = values
-    reads: list[int] = []
-    preadv = os.preadv
-
-    def counted(descriptor: int, buffers: Any, offset: int) -> int:
-        reads.append(offset)
-        return preadv(descriptor, buffers, offset)
-
-    monkeypatch.setattr("compute_tasks.engine.bytes.os.preadv", counted)
     source = Source((piece(path),), values.dtype)
+    offsets_read.clear()
     found = reduce(source, Reduction("max", frozenset({1})), threads=1)
     np.testing.assert_array_equal(found, values.max(1))
-    assert (len(reads) < 20) == together
+    assert (len(offsets_read) < 20) == together
 
 
 def test_chunks_a_broken_number_of_values_apart_are_read_one_by_one(tmp_path: Path) -> None:
@@ -495,21 +479,13 @@ def test_whole_numbers_keep_their_type_and_are_counted_exactly(tmp_path: Path) -
 
 
 def test_chunks_without_wanted_steps_are_not_read(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, offsets_read: list[int]
 ) -> None:
     monkeypatch.setattr("compute_tasks.engine.loading.GAP_BYTES", 0)
     values = np.random.default_rng(0).random((40, 70))
     one = piece(written(tmp_path, values, (1, 70)))
     labels = np.where(np.arange(40) % 10 == 3, 0, -1)
-    offsets: list[int] = []
-    preadv = os.preadv
-
-    def counted(descriptor: int, buffers: Any, offset: int) -> int:
-        offsets.append(offset)
-        return preadv(descriptor, buffers, offset)
-
-    monkeypatch.setattr("compute_tasks.engine.bytes.os.preadv", counted)
     reduction = Reduction("mean", frozenset({0}), {}, 0, labels, 1)
     found = reduce(Source((one,), values.dtype), reduction, threads=2)
     np.testing.assert_allclose(found, values[3::10].mean(0, keepdims=True))
-    assert sorted(offsets) == one.variable.offsets[3::10, 0].tolist()
+    assert sorted(offsets_read) == one.variable.offsets[3::10, 0].tolist()
