@@ -54,8 +54,13 @@ def _helpers(variables: Sequence[Variable], policy: SourcePolicy) -> list["_Help
     unknown = [variable for variable in variables if _is_unknown(variable, policy, folder)]
     if len(unknown) < LEAST:
         return []
-    # Neighbours by different ones, so that the first to be asked for come first.
-    return [_Helper(unknown[number::count], policy) for number in range(count)]
+    helpers: list[_Helper] = []
+    # Where no process can be started, what it would have opened is opened when it is asked for.
+    with suppress(OSError):
+        for number in range(count):
+            # Neighbours by different ones, so that the first to be asked for come first.
+            helpers.append(_Helper(unknown[number::count], policy))
+    return helpers
 
 
 def _is_unknown(variable: Variable, policy: SourcePolicy, folder: Path) -> bool:

@@ -80,6 +80,17 @@ def test_a_run_has_its_files_opened_ahead(policy, variables, tmp_path, monkeypat
     assert len(opened) == FILES
 
 
+def test_where_no_process_can_be_started_nothing_is_waited_for(policy, variables, monkeypatch):
+    def refused(*_, **__):
+        raise BlockingIOError("no more processes")
+
+    monkeypatch.setattr(ahead.subprocess, "Popen", refused)
+    with ahead.opening(variables, policy) as wait:
+        for variable in variables:
+            wait(variable)
+            open_source(variable, policy)
+
+
 def test_processes_end_with_the_context_whatever_they_do(policy, variables):
     with ExitStack() as stack:
         wait = stack.enter_context(ahead.opening(variables, policy))
